@@ -1,0 +1,149 @@
+"""The application's source as a release sees it: what is hashed, which pnpm builds it, which SQL scripts it brings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pathspec
+
+# What never gets into an image, and so must not make a new release (images/node/app.Dockerfile leaves out the same).
+EXCLUDED = (".git/", "node_modules/", "dist/", ".env", ".env.*", "!.env.example", "*.log", ".DS_Store")
+_COMMIT = re.compile(r"^[0-9a-f]{40}$")
+_PNPM = re.compile(r"^pnpm@([0-9]+\.[0-9]+\.[0-9]+)(\+.*)?$")
+
+
+class SourceError(ValueError):
+    """The source cannot be built; the message names the key, what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """One SQL script of the source: its path below the source and its text."""
+
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A folder that can be built, read once."""
+
+    path: Path
+    digest: str
+    pnpm_version: str
+    migrations: tuple[Script, ...]
+
+    @staticmethod
+    def read(project: Path, source: str, ref: str | None, migrations: Sequence[str]) -> Source:
+        """Read the source named by `app.source` (and `app.ref` for a git URL). Raises SourceError."""
+        path = _locate(project, source, ref)
+        return Source(
+            path=path,
+            digest=_digest(path),
+            pnpm_version=_pnpm_version(path),
+            migrations=tuple(_scripts(path, migrations)),
+        )
+
+
+def is_git_url(source: str) -> bool:
+    """Whether `app.source` names a repository instead of a folder."""
+    return "://" in source or source.startswith("git@")
+
+
+def checkout_folder(project: Path, commit: str) -> Path:
+    """Where the checkout of a pinned commit lies."""
+    return project / ".cache" / "sources" / commit
+
+
+def _locate(project: Path, source: str, ref: str | None) -> Path:
+    if is_git_url(source):
+        if ref is None or not _COMMIT.match(ref):
+            raise SourceError(
+                f"app.ref: must be a commit of 40 hexadecimal digits for a git source (got {json.dumps(ref)}); "
+                "find it with: git ls-remote " + source
+            )
+        path = checkout_folder(project, ref)
+        if not path.is_dir():
+            raise SourceError(
+                f"app.source: commit {ref} has not been fetched; ./monopco up fetches it, or: "
+                f"git clone {source} {path} && git -C {path} checkout {ref}"
+            )
+        return path
+    path = (project / Path(source).expanduser()).resolve()
+    if not path.is_dir():
+        raise SourceError(f"app.source: there is no folder {path} (got {json.dumps(source)}); set it to the folder of your app")
+    return path
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Files below `root` in a fixed order, without what .dockerignore or EXCLUDED leave out."""
+    ignore = root / ".dockerignore"
+    patterns = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    excluded = pathspec.GitIgnoreSpec.from_lines([*patterns, *EXCLUDED])
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        for entry in sorted(folder.iterdir()):
+            name = entry.relative_to(root).as_posix()
+            is_folder = entry.is_dir() and not entry.is_symlink()
+            if excluded.match_file(name + "/" if is_folder else name):
+                continue
+            if is_folder:
+                folders.append(entry)
+            else:
+                yield entry
+
+
+def _digest(root: Path) -> str:
+    """SHA-256 over every file's name, mode and content: two folders that build the same have the same one."""
+    digest = hashlib.sha256()
+    for path in _files(root):
+        name = path.relative_to(root).as_posix()
+        content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+        executable = not path.is_symlink() and bool(path.stat().st_mode & 0o100)
+        for part in (name.encode(), b"x" if executable else b"-", hashlib.sha256(content).digest()):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _pnpm_version(root: Path) -> str:
+    for name, why in (("package.json", "name the app and its scripts"), ("pnpm-lock.yaml", "install what was tested")):
+        if not (root / name).is_file():
+            raise SourceError(f"app.source: {root} has no {name}, which is needed to {why}; check it in, or set app.source")
+    try:
+        manager = json.loads((root / "package.json").read_text(encoding="utf-8")).get("packageManager", "")
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise SourceError(f"app.source: {root / 'package.json'} is not valid JSON ({error})") from error
+    match = _PNPM.match(str(manager))
+    if not match:
+        raise SourceError(
+            f'app.source: "packageManager" in {root / "package.json"} must name pnpm and its version, '
+            f'for example "pnpm@10.4.1" (got {json.dumps(manager)})'
+        )
+    return match[1]
+
+
+def _scripts(root: Path, globs: Sequence[str]) -> Iterator[Script]:
+    found: set[Path] = set()
+    for pattern in globs:
+        if pattern.startswith("/") or ".." in Path(pattern).parts:
+            raise SourceError(f"database.migrations: must stay below the source (got {json.dumps(pattern)})")
+        matches = {path for path in root.glob(pattern) if path.is_file()}
+        if not matches and pattern != "*.sql":
+            raise SourceError(f"database.migrations: no file matches {json.dumps(pattern)} in {root}")
+        found |= matches
+    for path in sorted(found, key=lambda path: path.relative_to(root).as_posix()):
+        name = path.relative_to(root).as_posix()
+        try:
+            yield Script(name, path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise SourceError(f"database.migrations: {name} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
