@@ -1,0 +1,56 @@
+"""The secrets that need nobody to think of them: database passwords and the key that signs sessions.
+
+Each is made once, kept encrypted in the state, and made anew when its rotation value changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_random as random
+
+# 32 letters and digits hold 190 bits and need no quoting in a URL.
+PASSWORD_LENGTH = 32
+# As the guide's `openssl rand -base64 32`.
+JWT_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppSecretsArgs:
+    database_rotation: str
+    jwt_rotation: str
+
+
+class AppSecrets(pulumi.ComponentResource):
+    owner_password: pulumi.Output[str]
+    """Password of the role that owns the schema (secret)."""
+    app_password: pulumi.Output[str]
+    """Password of the role that the app uses (secret)."""
+    jwt_secret: pulumi.Output[str]
+    """Base64 of 32 random bytes (secret)."""
+
+    def __init__(self, name: str, args: AppSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monopco:components:AppSecrets", name, None, opts)
+        self.owner_password = self._password(f"{name}-owner-password", args.database_rotation)
+        self.app_password = self._password(f"{name}-app-password", args.database_rotation)
+        jwt = random.RandomBytes(
+            f"{name}-jwt",
+            length=JWT_SECRET_BYTES,
+            keepers={"rotation": args.jwt_rotation},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.jwt_secret = pulumi.Output.secret(jwt.base64)
+        self.register_outputs(
+            {"ownerPassword": self.owner_password, "appPassword": self.app_password, "jwtSecret": self.jwt_secret}
+        )
+
+    def _password(self, name: str, rotation: str) -> pulumi.Output[str]:
+        password = random.RandomPassword(
+            name,
+            length=PASSWORD_LENGTH,
+            special=False,
+            keepers={"rotation": rotation},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return pulumi.Output.secret(password.result)

@@ -1,0 +1,21 @@
+"""Files for a one-off container, as text for a step's standard input."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tarfile
+from collections.abc import Mapping
+
+
+def bundle(files: Mapping[str, str]) -> str:
+    """A tar archive of `files` (path to text) in base64; the same files give the same text."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path in sorted(files):
+            content = files[path].encode()
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            entry.mode = 0o600
+            archive.addfile(entry, io.BytesIO(content))
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,43 @@
+"""What every container of ours has in common: labels, log limits, no capabilities, a read-only root."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import pulumi_docker as docker
+
+from components.stack import Stack
+
+LOG_LIMITS = {"max-size": "10m", "max-file": "3"}
+
+
+class Confinement(TypedDict):
+    """Arguments of `docker.Container` that are the same everywhere."""
+
+    labels: list[docker.ContainerLabelArgs]
+    log_driver: str
+    log_opts: dict[str, str]
+    restart: str
+    init: bool
+    capabilities: docker.ContainerCapabilitiesArgs
+    security_opts: list[str]
+
+
+def confinement(stack: Stack, component: str, release: str = "") -> Confinement:
+    """The common arguments, for `docker.Container(name, **confinement(…), …)`."""
+    labels = stack.labels(component, release)
+    return {
+        "labels": [docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()],
+        "log_driver": "json-file",
+        "log_opts": LOG_LIMITS,
+        "restart": "unless-stopped",
+        "init": True,
+        "capabilities": docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+        "security_opts": ["no-new-privileges"],
+    }
+
+
+def volume_labels(stack: Stack, component: str, release: str = "") -> list[docker.VolumeLabelArgs]:
+    """The labels of a volume."""
+    labels = stack.labels(component, release)
+    return [docker.VolumeLabelArgs(label=label, value=value) for label, value in labels.items()]

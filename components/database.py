@@ -1,0 +1,211 @@
+"""PostgreSQL: a container of ours with its data volume and roles, or a database elsewhere that is checked first.
+
+Owns the data volume, the server, the database, its two roles and what of Supabase they are given. The tables are
+the schema component's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import jinja2
+import pulumi
+import pulumi_docker as docker
+
+from components.bundle import bundle
+from components.container import confinement, volume_labels
+from components.stack import Stack
+from components.step import SCRIPTS, script, step
+
+DATABASE = "monopco"
+OWNER_ROLE = "monopco_owner"
+APP_ROLE = "monopco_app"
+HOST = "database"
+PORT = 5432
+# RFC 7677 asks for at least 4096; the passwords are random, so more would only slow connections down.
+SCRAM_ITERATIONS = 4096
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach a database. `password` is a secret; it is never shown."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+    options: tuple[tuple[str, str], ...] = ()
+
+    @staticmethod
+    def from_url(url: str) -> Connection:
+        """Parts of a postgresql:// URL that settings have accepted."""
+        parts = urlsplit(url)
+        return Connection(
+            host=parts.hostname or "",
+            port=parts.port or PORT,
+            database=unquote(parts.path.strip("/")),
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            options=tuple((key, values[-1]) for key, values in sorted(parse_qs(parts.query).items())),
+        )
+
+    def libpq(self) -> str:
+        """Environment lines for psql, without the password."""
+        lines = [f"PGHOST={self.host}", f"PGPORT={self.port}", f"PGDATABASE={self.database}", f"PGUSER={self.user}"]
+        return "\n".join([*lines, *(f"PG{key.upper()}={value}" for key, value in self.options)]) + "\n"
+
+    def pgpass(self) -> str:
+        """The line of libpq's password file."""
+        escaped = self.password.replace("\\", "\\\\").replace(":", "\\:")
+        return f"*:*:*:*:{escaped}\n"
+
+    def bundled(self, **files: str) -> str:
+        """Standard input of the postgres image's one-off tools: the connection, and `files`."""
+        return bundle({"connection": self.libpq(), "pgpass": self.pgpass(), **files})
+
+
+def scram_verifier(role: str, password: str) -> str:
+    """What PostgreSQL stores instead of a password (RFC 5803), so that the password itself never reaches its log.
+
+    The salt follows from role and password, so the same password gives the same verifier and no change is seen.
+    """
+    salt = hmac.new(password.encode(), role.encode(), hashlib.sha256).digest()[:16]
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    salt64, stored64, server64 = (base64.b64encode(part).decode() for part in (salt, stored_key, server_key))
+    return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{salt64}${stored64}:{server64}"
+
+
+def roles_sql(owner_password: str, app_password: str, compatibility: str) -> str:
+    """SQL that makes the database, its roles and the compatibility schema; running it again changes nothing."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(SCRIPTS / "database"), undefined=jinja2.StrictUndefined, autoescape=False
+    )
+    return environment.get_template("roles.sql.j2").render(
+        database=DATABASE,
+        owner_role=OWNER_ROLE,
+        app_role=APP_ROLE,
+        owner_verifier=scram_verifier(OWNER_ROLE, owner_password),
+        app_verifier=scram_verifier(APP_ROLE, app_password),
+        supabase=compatibility == "supabase",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseArgs:
+    stack: Stack
+    docker_host: str | None
+    mode: Literal["container", "external"]
+    image_id: pulumi.Input[str]
+    network_name: pulumi.Input[str]
+    url: pulumi.Input[str] | None
+    """URL of an external database (secret)."""
+    owner_password: pulumi.Input[str]
+    app_password: pulumi.Input[str]
+    compatibility: Literal["supabase", "none"]
+    memory_mb: int
+    protect: bool
+
+
+class Database(pulumi.ComponentResource):
+    app_url: pulumi.Output[str]
+    """URL with the role that the app uses (secret)."""
+    owner_url: pulumi.Output[str]
+    """URL with the role that may change the schema (secret)."""
+    identity: pulumi.Output[str]
+    """Changes when the server behind the URL has been made anew."""
+    container: pulumi.Output[str]
+    """Name of the container; empty for an external database."""
+
+    def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monopco:components:Database", name, None, opts)
+        if args.mode == "external":
+            self._check_external(name, args)
+        else:
+            self._create_container(name, args)
+        self.register_outputs(
+            {
+                "appUrl": self.app_url,
+                "ownerUrl": self.owner_url,
+                "identity": self.identity,
+                "container": self.container,
+            }
+        )
+
+    def _check_external(self, name: str, args: DatabaseArgs) -> None:
+        if args.url is None:
+            raise ValueError("an external database needs its url")
+        url = pulumi.Output.secret(args.url)
+        check = step(
+            f"{name}-check",
+            script("database/check.sh"),
+            docker_host=args.docker_host,
+            environment={"IMAGE": args.image_id, "NETWORK": args.network_name},
+            stdin=url.apply(lambda text: Connection.from_url(text).bundled()),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.app_url = pulumi.Output.secret(pulumi.Output.all(url, check.id).apply(lambda parts: str(parts[0])))
+        self.owner_url = self.app_url
+        self.identity = pulumi.Output.from_input("external")
+        self.container = pulumi.Output.from_input("")
+
+    def _create_container(self, name: str, args: DatabaseArgs) -> None:
+        volume = docker.Volume(
+            f"{name}-data",
+            name=args.stack.resource_name("database"),
+            labels=volume_labels(args.stack, "database"),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        server = docker.Container(
+            f"{name}-server",
+            **confinement(args.stack, "database"),
+            name=args.stack.resource_name("database"),
+            image=args.image_id,
+            envs=[f"MEMORY_MB={args.memory_mb}"],
+            memory=args.memory_mb,
+            memory_swap=args.memory_mb,
+            # Half of the limit: parallel queries exchange rows here, and it counts against the limit.
+            shm_size=args.memory_mb // 2,
+            read_only=True,
+            tmpfs={"/tmp": "mode=1777,size=64m", "/run": "mode=1777,size=16m"},
+            volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path="/var/lib/postgresql")],
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=args.network_name, aliases=[HOST])],
+            healthcheck=docker.ContainerHealthcheckArgs(
+                tests=["CMD", "ready"], interval="10s", timeout="5s", retries=3, start_period="60s"
+            ),
+            stop_signal="SIGINT",
+            stop_timeout=60,
+            destroy_grace_seconds=60,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        sql = pulumi.Output.secret(
+            pulumi.Output.all(args.owner_password, args.app_password).apply(
+                lambda passwords: roles_sql(str(passwords[0]), str(passwords[1]), args.compatibility)
+            )
+        )
+        roles = step(
+            f"{name}-roles",
+            script("database/provision.sh"),
+            docker_host=args.docker_host,
+            environment={"CONTAINER": server.id},
+            stdin=sql,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.app_url = _url(APP_ROLE, args.app_password, roles.id)
+        self.owner_url = _url(OWNER_ROLE, args.owner_password, roles.id)
+        self.identity = pulumi.Output.all(server.id, roles.id).apply(lambda parts: str(parts[0]))
+        self.container = server.name
+
+
+def _url(role: str, password: pulumi.Input[str], after: pulumi.Output[str]) -> pulumi.Output[str]:
+    """A URL that is known only once the role exists."""
+    return pulumi.Output.secret(
+        pulumi.Output.all(password, after).apply(lambda parts: f"postgresql://{role}:{parts[0]}@{HOST}:{PORT}/{DATABASE}")
+    )

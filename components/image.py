@@ -1,0 +1,58 @@
+"""One image, built from one of our Dockerfiles.
+
+The tag is the digest of all that goes in, so an unchanged input builds nothing and an old release keeps its image.
+Building never deletes an image; that is left to the server component, which knows them by label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_docker as docker
+
+from components.stack import Stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageArgs:
+    stack: Stack
+    component: str
+    context: str
+    """Folder that is sent to the builder, relative to the project."""
+    dockerfile: str
+    """Path of the Dockerfile, relative to the context."""
+    digest: str
+    """SHA-256 over everything that decides the content."""
+    target: str | None = None
+    build_args: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+
+
+class Image(pulumi.ComponentResource):
+    image_id: pulumi.Output[str]
+    """Content address of the image (sha256:…)."""
+    reference: pulumi.Output[str]
+    """Name and tag."""
+
+    def __init__(self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monopco:components:Image", name, None, opts)
+        image = docker.RemoteImage(
+            f"{name}-build",
+            name=args.stack.image_name(args.component, args.digest),
+            build=docker.RemoteImageBuildArgs(
+                context=args.context,
+                dockerfile=args.dockerfile,
+                target=args.target,
+                build_args=args.build_args,
+                label=args.stack.labels(args.component, args.digest[:12]),
+                build_log_file=f".state/logs/build-{args.component}.log",
+                secrets=[docker.RemoteImageBuildSecretArgs(id="ca", src=".state/ca.pem")],
+            ),
+            triggers={"digest": args.digest},
+            keep_locally=True,
+            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create="60m")),
+        )
+        self.image_id = image.image_id
+        self.reference = image.name
+        self.register_outputs({"imageId": self.image_id, "reference": self.reference})

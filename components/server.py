@@ -1,0 +1,55 @@
+"""The machine that runs the containers: checked before anything is built or started on it.
+
+Owns the check (Docker, free disk, free ports) and, when the environment is destroyed, the images that carry its
+label. It leaves the machine's own set-up alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.stack import LABEL, Stack
+from components.step import script, step
+
+BASE_IMAGE = "monopco/base:trixie"
+# MonOPCO's images take 1.5 GB with their build cache (measured); as much again is for the next release.
+FREE_DISK_MB = 3072
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerArgs:
+    stack: Stack
+    docker_host: str | None
+    address: str
+    ports: tuple[int, ...]
+    builds: str
+    """Digest of all that will be built; the check runs again when it changes."""
+
+
+class Server(pulumi.ComponentResource):
+    checked: pulumi.Output[str]
+    """What was found on the machine; whatever needs the machine depends on it."""
+
+    def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monopco:components:Server", name, None, opts)
+        check = step(
+            f"{name}-check",
+            script("server/check.sh"),
+            docker_host=args.docker_host,
+            environment={
+                "BASE": BASE_IMAGE,
+                "STACK": args.stack.name,
+                "LABEL": LABEL,
+                "FREE_DISK_MB": str(FREE_DISK_MB),
+                "ADDRESS": args.address,
+                "PORTS": " ".join(str(port) for port in args.ports),
+                "PROXY": args.stack.resource_name("proxy"),
+                "BUILDS": args.builds,
+            },
+            delete=script("server/forget.sh"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.checked = check.stdout
+        self.register_outputs({"checked": self.checked})
