@@ -48,7 +48,7 @@ class Source:
         path = _locate(project, source, ref)
         return Source(
             path=path,
-            digest=_digest(path),
+            digest=folder_digest(path),
             pnpm_version=_pnpm_version(path),
             migrations=tuple(_scripts(path, migrations)),
         )
@@ -80,7 +80,9 @@ def _locate(project: Path, source: str, ref: str | None) -> Path:
         return path
     path = (project / Path(source).expanduser()).resolve()
     if not path.is_dir():
-        raise SourceError(f"app.source: there is no folder {path} (got {json.dumps(source)}); set it to the folder of your app")
+        raise SourceError(
+            f"app.source: there is no folder {path} (got {json.dumps(source)}); set it to the folder of your app"
+        )
     return path
 
 
@@ -103,7 +105,7 @@ def _files(root: Path) -> Iterator[Path]:
                 yield entry
 
 
-def _digest(root: Path) -> str:
+def folder_digest(root: Path) -> str:
     """SHA-256 over every file's name, mode and content: two folders that build the same have the same one."""
     digest = hashlib.sha256()
     for path in _files(root):
@@ -116,9 +118,14 @@ def _digest(root: Path) -> str:
 
 
 def _pnpm_version(root: Path) -> str:
-    for name, why in (("package.json", "name the app and its scripts"), ("pnpm-lock.yaml", "install what was tested")):
+    for name, why in (
+        ("package.json", "name the app and its scripts"),
+        ("pnpm-lock.yaml", "install what was tested"),
+    ):
         if not (root / name).is_file():
-            raise SourceError(f"app.source: {root} has no {name}, which is needed to {why}; check it in, or set app.source")
+            raise SourceError(
+                f"app.source: {root} has no {name}, which is needed to {why}; check it in, or set app.source"
+            )
     try:
         manager = json.loads((root / "package.json").read_text(encoding="utf-8")).get("packageManager", "")
     except (json.JSONDecodeError, AttributeError) as error:
@@ -146,4 +153,6 @@ def _scripts(root: Path, globs: Sequence[str]) -> Iterator[Script]:
         try:
             yield Script(name, path.read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
-            raise SourceError(f"database.migrations: {name} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+            raise SourceError(
+                f"database.migrations: {name} is not UTF-8 (byte {error.start}); save it as UTF-8"
+            ) from error

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_random as random
 
+from components.child import child
+
 # 32 letters and digits hold 190 bits and need no quoting in a URL.
 PASSWORD_LENGTH = 32
 # As the guide's `openssl rand -base64 32`.
@@ -32,25 +34,29 @@ class AppSecrets(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AppSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:AppSecrets", name, None, opts)
-        self.owner_password = self._password(f"{name}-owner-password", args.database_rotation)
-        self.app_password = self._password(f"{name}-app-password", args.database_rotation)
+        self.owner_password = self._password(f"{name}-owner-password", args.database_rotation, opts)
+        self.app_password = self._password(f"{name}-app-password", args.database_rotation, opts)
         jwt = random.RandomBytes(
             f"{name}-jwt",
             length=JWT_SECRET_BYTES,
             keepers={"rotation": args.jwt_rotation},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
         self.jwt_secret = pulumi.Output.secret(jwt.base64)
         self.register_outputs(
-            {"ownerPassword": self.owner_password, "appPassword": self.app_password, "jwtSecret": self.jwt_secret}
+            {
+                "ownerPassword": self.owner_password,
+                "appPassword": self.app_password,
+                "jwtSecret": self.jwt_secret,
+            }
         )
 
-    def _password(self, name: str, rotation: str) -> pulumi.Output[str]:
+    def _password(self, name: str, rotation: str, opts: pulumi.ResourceOptions | None) -> pulumi.Output[str]:
         password = random.RandomPassword(
             name,
             length=PASSWORD_LENGTH,
             special=False,
             keepers={"rotation": rotation},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
         return pulumi.Output.secret(password.result)

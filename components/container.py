@@ -8,6 +8,8 @@ import pulumi_docker as docker
 
 from components.stack import Stack
 
+# The root is read-only, so these two are all that a container may write besides its volumes; both end with it.
+SCRATCH = {"/tmp": "mode=1777,size=128m", "/run": "mode=1777,size=16m"}  # noqa: S108 - a tmpfs of its own
 LOG_LIMITS = {"max-size": "10m", "max-file": "3"}
 
 

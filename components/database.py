@@ -18,7 +18,8 @@ import pulumi
 import pulumi_docker as docker
 
 from components.bundle import bundle
-from components.container import confinement, volume_labels
+from components.child import child
+from components.container import SCRATCH, confinement, volume_labels
 from components.stack import Stack
 from components.step import SCRIPTS, script, step
 
@@ -57,7 +58,12 @@ class Connection:
 
     def libpq(self) -> str:
         """Environment lines for psql, without the password."""
-        lines = [f"PGHOST={self.host}", f"PGPORT={self.port}", f"PGDATABASE={self.database}", f"PGUSER={self.user}"]
+        lines = [
+            f"PGHOST={self.host}",
+            f"PGPORT={self.port}",
+            f"PGDATABASE={self.database}",
+            f"PGUSER={self.user}",
+        ]
         return "\n".join([*lines, *(f"PG{key.upper()}={value}" for key, value in self.options)]) + "\n"
 
     def pgpass(self) -> str:
@@ -86,7 +92,9 @@ def scram_verifier(role: str, password: str) -> str:
 def roles_sql(owner_password: str, app_password: str, compatibility: str) -> str:
     """SQL that makes the database, its roles and the compatibility schema; running it again changes nothing."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(SCRIPTS / "database"), undefined=jinja2.StrictUndefined, autoescape=False
+        loader=jinja2.FileSystemLoader(SCRIPTS / "database"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - the output is SQL; every value is ours or a verifier
     )
     return environment.get_template("roles.sql.j2").render(
         database=DATABASE,
@@ -127,9 +135,9 @@ class Database(pulumi.ComponentResource):
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:Database", name, None, opts)
         if args.mode == "external":
-            self._check_external(name, args)
+            self._check_external(name, args, opts)
         else:
-            self._create_container(name, args)
+            self._create_container(name, args, opts)
         self.register_outputs(
             {
                 "appUrl": self.app_url,
@@ -139,7 +147,12 @@ class Database(pulumi.ComponentResource):
             }
         )
 
-    def _check_external(self, name: str, args: DatabaseArgs) -> None:
+    def _check_external(
+        self,
+        name: str,
+        args: DatabaseArgs,
+        opts: pulumi.ResourceOptions | None,
+    ) -> None:
         if args.url is None:
             raise ValueError("an external database needs its url")
         url = pulumi.Output.secret(args.url)
@@ -149,19 +162,24 @@ class Database(pulumi.ComponentResource):
             docker_host=args.docker_host,
             environment={"IMAGE": args.image_id, "NETWORK": args.network_name},
             stdin=url.apply(lambda text: Connection.from_url(text).bundled()),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
         self.app_url = pulumi.Output.secret(pulumi.Output.all(url, check.id).apply(lambda parts: str(parts[0])))
         self.owner_url = self.app_url
         self.identity = pulumi.Output.from_input("external")
         self.container = pulumi.Output.from_input("")
 
-    def _create_container(self, name: str, args: DatabaseArgs) -> None:
+    def _create_container(
+        self,
+        name: str,
+        args: DatabaseArgs,
+        opts: pulumi.ResourceOptions | None,
+    ) -> None:
         volume = docker.Volume(
             f"{name}-data",
             name=args.stack.resource_name("database"),
             labels=volume_labels(args.stack, "database"),
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            opts=child(self, opts, protect=args.protect),
         )
         server = docker.Container(
             f"{name}-server",
@@ -174,7 +192,7 @@ class Database(pulumi.ComponentResource):
             # Half of the limit: parallel queries exchange rows here, and it counts against the limit.
             shm_size=args.memory_mb // 2,
             read_only=True,
-            tmpfs={"/tmp": "mode=1777,size=64m", "/run": "mode=1777,size=16m"},
+            tmpfs=SCRATCH,
             volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path="/var/lib/postgresql")],
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=args.network_name, aliases=[HOST])],
             healthcheck=docker.ContainerHealthcheckArgs(
@@ -183,9 +201,9 @@ class Database(pulumi.ComponentResource):
             stop_signal="SIGINT",
             stop_timeout=60,
             destroy_grace_seconds=60,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
-        sql = pulumi.Output.secret(
+        sql: pulumi.Output[str] = pulumi.Output.secret(
             pulumi.Output.all(args.owner_password, args.app_password).apply(
                 lambda passwords: roles_sql(str(passwords[0]), str(passwords[1]), args.compatibility)
             )
@@ -196,7 +214,7 @@ class Database(pulumi.ComponentResource):
             docker_host=args.docker_host,
             environment={"CONTAINER": server.id},
             stdin=sql,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
         self.app_url = _url(APP_ROLE, args.app_password, roles.id)
         self.owner_url = _url(OWNER_ROLE, args.owner_password, roles.id)
@@ -207,5 +225,7 @@ class Database(pulumi.ComponentResource):
 def _url(role: str, password: pulumi.Input[str], after: pulumi.Output[str]) -> pulumi.Output[str]:
     """A URL that is known only once the role exists."""
     return pulumi.Output.secret(
-        pulumi.Output.all(password, after).apply(lambda parts: f"postgresql://{role}:{parts[0]}@{HOST}:{PORT}/{DATABASE}")
+        pulumi.Output.all(password, after).apply(
+            lambda parts: f"postgresql://{role}:{parts[0]}@{HOST}:{PORT}/{DATABASE}"
+        )
     )

@@ -25,8 +25,9 @@ def records(args: DnsArgs) -> list[dict[str, str]]:
         return []
     wanted: list[dict[str, str]] = []
     try:
-        version = ipaddress.ip_address(args.server).version
-        wanted.append(_record(args.domain, "A" if version == 4 else "AAAA", args.server))
+        address = ipaddress.ip_address(args.server)
+        kind = "A" if isinstance(address, ipaddress.IPv4Address) else "AAAA"
+        wanted.append(_record(args.domain, kind, args.server))
     except ValueError:
         if args.server != args.domain:
             wanted.append(_record(args.domain, "CNAME", f"{args.server}."))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_docker as docker
 
+from components.child import child
 from components.stack import Stack
 
 
@@ -51,7 +52,7 @@ class Image(pulumi.ComponentResource):
             ),
             triggers={"digest": args.digest},
             keep_locally=True,
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create="60m")),
+            opts=child(self, opts, create_timeout="60m"),
         )
         self.image_id = image.image_id
         self.reference = image.name

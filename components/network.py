@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
+from components.child import child
 from components.stack import Stack
 
 
@@ -43,7 +44,7 @@ class Network(pulumi.ComponentResource):
                 docker.NetworkLabelArgs(label=label, value=value)
                 for label, value in args.stack.labels("network").items()
             ],
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
         self.network_name = network.name
         self.register_outputs({"networkName": self.network_name})

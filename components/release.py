@@ -17,7 +17,8 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-from components.container import confinement, volume_labels
+from components.child import child
+from components.container import SCRATCH, confinement, volume_labels
 from components.stack import LABEL, Stack
 from components.step import script, step
 
@@ -112,17 +113,15 @@ class Release(pulumi.ComponentResource):
     def __init__(self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:Release", name, None, opts)
         self.release_id = args.release_id
-        volume = self._create_configuration_volume(name, args)
-        configured = self._write_configuration(name, args, volume)
-        proved = self._prove_image(name, args, volume, configured)
+        volume = self._create_configuration_volume(name, args, opts)
+        configured = self._write_configuration(name, args, opts, volume)
+        proved = self._prove_image(name, args, opts, volume, configured)
         containers = [
-            self._create_container(f"{name}-{self.release_id}-{number}", args, volume, proved, number, address)
+            self._create_container(f"{name}-{self.release_id}-{number}", args, opts, volume, proved, number, address)
             for number, address in enumerate(addresses(args.subnet, self.release_id, args.replicas), start=1)
         ]
         self.containers = [container.name for container in containers]
-        self.peers = [
-            f"{address}:{args.port}" for address in addresses(args.subnet, self.release_id, args.replicas)
-        ]
+        self.peers = [f"{address}:{args.port}" for address in addresses(args.subnet, self.release_id, args.replicas)]
         self.healthy = step(
             f"{name}-healthy",
             script("release/health.sh", "release/healthy.sh"),
@@ -131,7 +130,7 @@ class Release(pulumi.ComponentResource):
                 **_health_environment(args),
                 "CONTAINERS": pulumi.Output.all(*[container.id for container in containers]).apply(" ".join),
             },
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         ).stdout
         self.register_outputs(
             {
@@ -142,18 +141,29 @@ class Release(pulumi.ComponentResource):
             }
         )
 
-    def _create_configuration_volume(self, name: str, args: ReleaseArgs) -> docker.Volume:
+    def _create_configuration_volume(
+        self,
+        name: str,
+        args: ReleaseArgs,
+        opts: pulumi.ResourceOptions | None,
+    ) -> docker.Volume:
         return docker.Volume(
             f"{name}-{self.release_id}-configuration",
             name=args.stack.resource_name("app", self.release_id),
             labels=volume_labels(args.stack, "app", self.release_id),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
 
-    def _write_configuration(self, name: str, args: ReleaseArgs, volume: docker.Volume) -> pulumi.Output[str]:
+    def _write_configuration(
+        self,
+        name: str,
+        args: ReleaseArgs,
+        opts: pulumi.ResourceOptions | None,
+        volume: docker.Volume,
+    ) -> pulumi.Output[str]:
         """Secrets lie in a file of the volume: not in the container's definition, which anybody may inspect."""
         plain = {**args.environment, "PORT": str(args.port), "RELEASE": self.release_id}
-        content = pulumi.Output.secret(
+        content: pulumi.Output[str] = pulumi.Output.secret(
             pulumi.Output.all(**args.secrets).apply(
                 lambda secrets: environment_file({**plain, **{key: str(value) for key, value in secrets.items()}})
             )
@@ -164,11 +174,16 @@ class Release(pulumi.ComponentResource):
             docker_host=args.docker_host,
             environment={"IMAGE": args.image_id, "VOLUME": volume.name},
             stdin=content,
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["environment.IMAGE"]),
+            opts=child(self, opts, ignore_changes=["environment.IMAGE"]),
         ).id
 
     def _prove_image(
-        self, name: str, args: ReleaseArgs, volume: docker.Volume, configured: pulumi.Output[str]
+        self,
+        name: str,
+        args: ReleaseArgs,
+        opts: pulumi.ResourceOptions | None,
+        volume: docker.Volume,
+        configured: pulumi.Output[str],
     ) -> pulumi.Output[str]:
         """One container is started and asked before any container that could be given a request."""
         return step(
@@ -187,13 +202,14 @@ class Release(pulumi.ComponentResource):
                 "RELEASE": self.release_id,
                 "READ_ONLY": "true" if args.read_only else "false",
             },
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["environment.IMAGE"]),
+            opts=child(self, opts, ignore_changes=["environment.IMAGE"]),
         ).id
 
     def _create_container(
         self,
         name: str,
         args: ReleaseArgs,
+        opts: pulumi.ResourceOptions | None,
         volume: docker.Volume,
         proved: pulumi.Output[str],
         number: int,
@@ -208,7 +224,7 @@ class Release(pulumi.ComponentResource):
             memory=args.memory_mb,
             memory_swap=args.memory_mb,
             read_only=args.read_only,
-            tmpfs={"/tmp": "mode=1777,size=128m"},
+            tmpfs=SCRATCH,
             volumes=[
                 docker.ContainerVolumeArgs(volume_name=volume.name, container_path="/etc/monopco", read_only=True)
             ],
@@ -224,7 +240,7 @@ class Release(pulumi.ComponentResource):
             stop_timeout=args.drain_seconds or 1,
             destroy_grace_seconds=args.drain_seconds or 1,
             # The release id names the content: the same content under a new image id is no reason to stop a container.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["image"]),
+            opts=child(self, opts, ignore_changes=["image"]),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.child import child
 from components.database import Connection
 from components.stack import Stack
 from components.step import script, step
@@ -53,7 +54,7 @@ class Schema(pulumi.ComponentResource):
             stdin=pulumi.Output.secret(
                 pulumi.Output.from_input(args.owner_url).apply(lambda url: Connection.from_url(url).bundled(**files))
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
         self.applied = migrate.stdout
         self.register_outputs({"applied": self.applied})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.child import child
 from components.stack import LABEL, Stack
 from components.step import script, step
 
@@ -49,7 +50,7 @@ class Server(pulumi.ComponentResource):
                 "BUILDS": args.builds,
             },
             delete=script("server/forget.sh"),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
         self.checked = check.stdout
         self.register_outputs({"checked": self.checked})

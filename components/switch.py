@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.child import child
 from components.step import script, step
 
 
@@ -22,15 +23,13 @@ class SwitchArgs:
     release: str
     peers: Sequence[str]
     drain_seconds: int
-    after: Sequence[pulumi.Input[str]]
-    """What must be known, and therefore done, before."""
 
 
 class Switch(pulumi.ComponentResource):
     release: pulumi.Output[str]
     """The release that gets the requests."""
     report: pulumi.Output[str]
-    """What the last switch did, as JSON (secret, since what it waited for is)."""
+    """What the last switch did, as JSON."""
 
     def __init__(self, name: str, args: SwitchArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:Switch", name, None, opts)
@@ -39,13 +38,12 @@ class Switch(pulumi.ComponentResource):
             script("switch/switch.sh"),
             docker_host=args.docker_host,
             environment={
-                # Known only once what comes before is done; the value itself does not change when it is done again.
-                "PROXY": pulumi.Output.all(args.proxy_container, *args.after).apply(lambda parts: str(parts[0])),
+                "PROXY": args.proxy_container,
                 "RELEASE": args.release,
                 "PEERS": " ".join(args.peers),
                 "DRAIN_SECONDS": str(args.drain_seconds),
             },
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child(self, opts),
         )
         self.report = switched.stdout
         self.release = switched.id.apply(lambda _: args.release)

@@ -1,0 +1,25 @@
+"""Options of the resources inside a component."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+
+def child(
+    parent: pulumi.ComponentResource,
+    opts: pulumi.ResourceOptions | None,
+    *,
+    protect: bool | None = None,
+    ignore_changes: Sequence[str] = (),
+    create_timeout: str | None = None,
+) -> pulumi.ResourceOptions:
+    """Parent's options for a child: Pulumi hands a component's provider on, but not what the component waits for."""
+    return pulumi.ResourceOptions(
+        parent=parent,
+        depends_on=opts.depends_on if opts else None,
+        protect=protect,
+        ignore_changes=list(ignore_changes),
+        custom_timeouts=pulumi.CustomTimeouts(create=create_timeout) if create_timeout else None,
+    )

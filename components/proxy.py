@@ -1,0 +1,160 @@
+"""The proxy: nginx in front of the app, with the certificate, the public ports and the one configuration.
+
+Owns what is seen from outside. Which release gets the requests is the switch's; the proxy starts and stays up
+without any app, and a configuration that nginx refuses leaves the last good one in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jinja2
+import pulumi
+import pulumi_command as command
+import pulumi_docker as docker
+
+from components.child import child
+from components.container import SCRATCH, confinement, volume_labels
+from components.stack import Stack
+from components.step import SCRIPTS, script, step
+
+HTTP_PORT = 8080
+HTTPS_PORT = 8443
+MEMORY_MB = 128
+STANDARD_HTTPS_PORT = 443
+LOOPBACK = ("localhost", "127.0.0.1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyArgs:
+    stack: Stack
+    docker_host: str | None
+    image_id: pulumi.Input[str]
+    network_name: pulumi.Input[str]
+    domain: str
+    aliases: Sequence[str]
+    address: str
+    """Address of the machine that the ports are published on."""
+    http_port: int
+    https_port: int
+    body_limit: str
+    requests_per_second: int
+    burst: int
+    content_security_policy: str
+    drain_seconds: int
+    certificate: pulumi.Input[str] | None
+    """PEM chain and key to serve (secret); without one a local authority makes them."""
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds the app."""
+        port = "" if self.https_port == STANDARD_HTTPS_PORT else f":{self.https_port}"
+        return f"https://{self.domain}{port}"
+
+
+def nginx_configuration(args: ProxyArgs) -> str:
+    """The complete nginx.conf. Only a certificate that browsers trust is announced as the only way in (HSTS)."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(SCRIPTS / "proxy"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - the output is nginx configuration
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("nginx.conf.j2").render(
+        domain=args.domain,
+        aliases=list(args.aliases),
+        extra_hosts=[name for name in LOOPBACK if name != args.domain],
+        https_port=args.https_port,
+        body_limit=args.body_limit,
+        csp=args.content_security_policy,
+        hsts=True,
+        rate={"requests_per_second": args.requests_per_second, "burst": args.burst},
+        drain_seconds=args.drain_seconds,
+    )
+
+
+class Proxy(pulumi.ComponentResource):
+    container: pulumi.Output[str]
+    """Id of the container; another one when nginx was made anew and must be told everything again."""
+    container_name: pulumi.Output[str]
+    """Name of the container."""
+    authority: pulumi.Output[str]
+    """Certificate of the local authority (PEM); empty when the certificate was given."""
+    ready: pulumi.Output[str]
+    """Known once nginx serves this configuration with this certificate."""
+
+    def __init__(self, name: str, args: ProxyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monopco:components:Proxy", name, None, opts)
+        server = self._create_container(name, args, opts)
+        certificate = self._create_certificate(name, args, opts, server)
+        configured = step(
+            f"{name}-configuration",
+            script("proxy/configure.sh"),
+            docker_host=args.docker_host,
+            environment={"CONTAINER": server.id, "CERTIFICATE": certificate.id},
+            stdin=nginx_configuration(args),
+            opts=child(self, opts),
+        )
+        self.container = server.id
+        self.container_name = server.name
+        self.authority = pulumi.Output.from_input("") if args.certificate else certificate.stdout
+        self.ready = configured.id
+        self.register_outputs(
+            {
+                "container": self.container,
+                "containerName": self.container_name,
+                "authority": self.authority,
+                "ready": self.ready,
+            }
+        )
+
+    def _create_container(self, name: str, args: ProxyArgs, opts: pulumi.ResourceOptions | None) -> docker.Container:
+        state = docker.Volume(
+            f"{name}-state",
+            name=args.stack.resource_name("proxy"),
+            labels=volume_labels(args.stack, "proxy"),
+            opts=child(self, opts),
+        )
+        return docker.Container(
+            f"{name}-server",
+            **confinement(args.stack, "proxy"),
+            name=args.stack.resource_name("proxy"),
+            image=args.image_id,
+            memory=MEMORY_MB,
+            memory_swap=MEMORY_MB,
+            read_only=True,
+            tmpfs=SCRATCH,
+            volumes=[docker.ContainerVolumeArgs(volume_name=state.name, container_path="/var/lib/monopco")],
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=args.network_name, aliases=["proxy"])],
+            ports=[
+                docker.ContainerPortArgs(internal=HTTP_PORT, external=args.http_port, ip=args.address),
+                docker.ContainerPortArgs(internal=HTTPS_PORT, external=args.https_port, ip=args.address),
+            ],
+            stop_signal="SIGQUIT",
+            stop_timeout=args.drain_seconds or 1,
+            destroy_grace_seconds=args.drain_seconds or 1,
+            opts=child(self, opts),
+        )
+
+    def _create_certificate(
+        self, name: str, args: ProxyArgs, opts: pulumi.ResourceOptions | None, server: docker.Container
+    ) -> command.local.Command:
+        if args.certificate is not None:
+            return step(
+                f"{name}-certificate",
+                script("proxy/install_certificate.sh"),
+                docker_host=args.docker_host,
+                environment={"CONTAINER": server.id},
+                stdin=pulumi.Output.secret(args.certificate),
+                opts=child(self, opts),
+            )
+        return step(
+            f"{name}-certificate",
+            script("proxy/self_signed.sh"),
+            docker_host=args.docker_host,
+            environment={"CONTAINER": server.id, "NAMES": " ".join([args.domain, *args.aliases])},
+            opts=child(self, opts),
+        )

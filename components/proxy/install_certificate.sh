@@ -1,0 +1,4 @@
+#!/bin/sh
+# Standard input is a certificate chain with its key.
+set -eu
+exec docker exec --interactive "$CONTAINER" certificate install
