@@ -1,0 +1,1 @@
+"""Measurements: each is a ratio or a count taken side by side in one run, and none is a test."""

@@ -1,0 +1,205 @@
+"""A whole environment for tests: a copy of the project with a stack, ports and state of its own."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shlex
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPResponse, HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+LABEL = "dev.monopco.stack"
+
+
+@functools.cache
+def shell_environment() -> Mapping[str, str]:
+    """What `eval "$(./monopco env)"` makes of the environment."""
+    exports = subprocess.run(
+        [PROJECT / "monopco", "env"], cwd=PROJECT, check=True, capture_output=True, text=True
+    ).stdout
+    printed = subprocess.run(["sh", "-c", f"{exports}\nexec env -0"], check=True, capture_output=True, text=True).stdout
+    return dict(entry.split("=", 1) for entry in printed.split("\0") if entry)
+
+
+def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command; its result keeps what it printed, and `check` is left to the caller."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def docker(*arguments: str, check: bool = True, stdin: str | None = None) -> str:
+    """What a docker command prints."""
+    done = run(["docker", *arguments], env=dict(shell_environment()), input=stdin)
+    if check and done.returncode != 0:
+        raise AssertionError(f"docker {shlex.join(arguments)} failed: {done.stderr}")
+    return done.stdout.strip()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    """Return once `condition` holds; the limit only turns a hang into a failure."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never came about: {what}")
+        time.sleep(0.2)
+
+
+@dataclass
+class Environment:
+    """A copy of the project in `folder`, deployed as `stack`."""
+
+    folder: Path
+    stack: str
+    config: dict[str, Any] = field(default_factory=dict)
+    http_port: int = 0
+    https_port: int = 0
+
+    def __post_init__(self) -> None:
+        self.http_port, self.https_port = free_ports(2)
+        tracked = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=PROJECT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for name in filter(None, tracked.split("\0")):
+            source, target = PROJECT / name, self.folder / name
+            if source.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+        (self.folder / ".venv").symlink_to(PROJECT / ".venv")
+        (self.folder / ".cache").symlink_to(PROJECT / ".cache")
+        (self.folder / ".state" / "logs").mkdir(parents=True)
+        shutil.copy2(PROJECT / ".state" / "ca.pem", self.folder / ".state" / "ca.pem")
+        self.write_config()
+        self.pulumi("stack", "init", self.stack)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        variables = {
+            **shell_environment(),
+            "PULUMI_BACKEND_URL": f"file://{self.folder / '.state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "a passphrase for tests",
+        }
+        variables.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+        return variables
+
+    @property
+    def stack_file(self) -> Path:
+        return self.folder / f"Pulumi.{self.stack}.yaml"
+
+    def write_config(self, **sections: Any) -> None:
+        """Write the stack file: no secrets asked for, ports of our own, and `sections` on top."""
+        salt = yaml.safe_load(self.stack_file.read_text()).get("encryptionsalt") if self.stack_file.exists() else None
+        self.config = {
+            "app": {"secrets": []},
+            "http": {"httpPort": self.http_port, "httpsPort": self.https_port},
+            **self.config,
+            **sections,
+        }
+        document: dict[str, Any] = {"config": {f"monopco:{name}": value for name, value in self.config.items()}}
+        if salt:
+            document["encryptionsalt"] = salt
+        self.stack_file.write_text(yaml.safe_dump(document))
+
+    def attempt(self, *arguments: str, stdin: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run pulumi; success is the caller's question."""
+        return run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.folder,
+            env={**self.variables, **variables},
+            input=stdin,
+        )
+
+    def pulumi(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run pulumi and return what it prints; a failure fails the test and shows it."""
+        done = self.attempt(*arguments, stdin=stdin)
+        if done.returncode != 0:
+            raise AssertionError(f"pulumi {shlex.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def up(self, *arguments: str) -> str:
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", self.stack, *arguments)
+
+    def attempt_up(self) -> subprocess.CompletedProcess[str]:
+        return self.attempt("up", "--yes", "--skip-preview", "--stack", self.stack)
+
+    def output(self, name: str) -> Any:
+        return json.loads(self.pulumi("stack", "output", name, "--json", "--show-secrets", "--stack", self.stack))
+
+    def destroy(self) -> str:
+        return self.pulumi("destroy", "--yes", "--skip-preview", "--stack", self.stack)
+
+    def ours(self, kind: str) -> list[str]:
+        """Names of Docker's objects of a kind (container, volume, network, image) that carry this stack's label."""
+        everything = ("--all",) if kind in ("container", "image") else ()
+        text = docker(kind, "ls", *everything, "--quiet", "--filter", f"label={LABEL}={self.stack}")
+        return text.split()
+
+    def container(self, component: str) -> str:
+        """The id of the one container of a component."""
+        (found,) = self.containers(component)
+        return found
+
+    def containers(self, component: str) -> list[str]:
+        return docker(
+            "container",
+            "ls",
+            "--quiet",
+            "--filter",
+            f"label={LABEL}={self.stack}",
+            "--filter",
+            f"label=dev.monopco.component={component}",
+        ).split()
+
+    def trust(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=self.output("caCertificate"))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request over TLS, verified against the local authority, on a connection of its own."""
+        connection = HTTPSConnection("localhost", self.https_port, timeout=60, context=self.trust())
+        try:
+            connection.request(method, path, body=body, headers=dict(headers or {}))
+            response = connection.getresponse()
+            return Answer.read(response)
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @staticmethod
+    def read(response: HTTPResponse) -> Answer:
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, headers, response.read())
+
+    def json(self) -> Any:
+        return json.loads(self.body)
