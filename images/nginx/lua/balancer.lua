@@ -1,0 +1,107 @@
+-- Sends each request to a container of the live release, in turn.
+local balancer = require "ngx.balancer"
+local event = require "monopco.event"
+local ledger = require "monopco.ledger"
+local live = require "monopco.live"
+local workers = require "monopco.workers"
+
+-- Seconds that a peer which cannot be reached is left out.
+local DOWN = 2
+-- Seconds that an idle connection to the app is kept. Node closes idle ones after 5: were it the first to do so, it
+-- could cross with a request, and one that must not be sent twice would be lost.
+local IDLE = 2
+local REQUESTS_PER_CONNECTION = 1000
+-- A retry is one more try than the one that every request has.
+local RETRIES = 1
+local shared = ngx.shared.monopco_live
+
+local M = {}
+
+-- Access phase: is there an app to ask, and may the client keep its connection?
+function M.admit()
+    local now = live.current()
+    -- From inside the container a release can be tried during maintenance.
+    local outside = ngx.var.remote_addr ~= "127.0.0.1"
+    if #now.targets == 0 or (now.maintenance and outside) then
+        ledger.refuse()
+        return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+    end
+    if workers.closing() then
+        return ngx.exec("@closing")
+    end
+    -- HTTP/2 tells its clients by itself which requests it will not answer.
+    if ngx.req.http_version() < 2 and ngx.var.connection_upgrade == "" then
+        ledger.promise(ngx.var.request_id)
+    end
+end
+
+local function last(list)
+    return (list or ""):match("([^ ,:]+)$")
+end
+
+-- A peer to which no connection was made is left out for a while.
+local function leave_out(target)
+    if shared:add("down|" .. target.address, true, DOWN) then
+        event.tell("peer cannot be reached, left out for a while",
+            { address = target.address, release = target.release, seconds = DOWN })
+    end
+end
+
+function M.is_down(address)
+    return shared:get("down|" .. address) ~= nil
+end
+
+-- The next peer in turn that is not down and was not tried; when there is none, one that may not answer.
+local function next_target(targets, tried)
+    local turn, second_best = shared:incr("turn", 1, 0), nil
+    for step = 0, #targets - 1 do
+        local target = targets[(turn + step) % #targets + 1]
+        if target ~= tried then
+            if not M.is_down(target.address) then
+                return target
+            end
+            second_best = second_best or target
+        end
+    end
+    return second_best or tried
+end
+
+-- Balancer phase, once for each try.
+M.choose = event.guard(function()
+    local id = ngx.var.request_id
+    local tried = ledger.target(id)
+    if tried then
+        -- The list ends with the try that begins now.
+        local before = ngx.var.upstream_connect_time:match("([^ ,]+), [^ ,]+$")
+        if before == "-" then
+            leave_out(tried)
+        end
+    else
+        balancer.set_more_tries(RETRIES)
+    end
+    local target = next_target(live.current().targets, tried)
+    ledger.assign(id, target)
+    assert(balancer.set_current_peer(target.host, target.port, target.pool))
+    assert(balancer.enable_keepalive(IDLE, REQUESTS_PER_CONNECTION))
+end)
+
+-- Header filter: tells which release has answered. Pages of the proxy's own are nobody's answer.
+M.announce = event.guard(function()
+    local target = ledger.target(ngx.var.request_id)
+    if target and not ngx.ctx.own_page then
+        ngx.header["X-Release"] = target.release
+    end
+end)
+
+-- Log phase: the request has ended.
+M.finish = event.guard(function()
+    local id = ngx.var.request_id
+    local target = ledger.target(id)
+    if target and ngx.status ~= 499 and last(ngx.var.upstream_connect_time) == "-" then
+        leave_out(target)
+    end
+    local seconds = tonumber(last(ngx.var.upstream_header_time)) or tonumber(last(ngx.var.upstream_response_time)) or 0
+    ledger.close(id, ngx.status, seconds)
+end)
+
+return M
