@@ -14,6 +14,7 @@ import settings as configuration
 from components.app_secrets import AppSecrets, AppSecretsArgs
 from components.database import Database, DatabaseArgs
 from components.dns import Dns, DnsArgs
+from components.external_database import ExternalDatabase, ExternalDatabaseArgs
 from components.image import Image, ImageArgs
 from components.network import Network, NetworkArgs
 from components.proxy import Proxy, ProxyArgs
@@ -26,11 +27,23 @@ from sections import parse_size
 from source import folder_digest
 
 
+def _tell_what_is_not_there(settings: configuration.Settings) -> None:
+    """What may be configured already, but is deployed by a later version."""
+    sections = settings.sections
+    if sections.tls.mode == "acme" and not pulumi.runtime.is_dry_run():
+        raise pulumi.RunError("tls.mode: acme can be previewed, but not deployed yet; use files or self-signed")
+    if sections.monitoring.enabled:
+        pulumi.log.warn("monitoring.enabled: this version does not deploy monitoring yet")
+    if sections.backups.remote:
+        pulumi.log.warn("backups.remote: this version does not make backups yet")
+
+
 def main() -> None:
     try:
         settings = configuration.load(pulumi.get_stack())
     except configuration.ConfigError as error:
         raise pulumi.RunError(str(error)) from None
+    _tell_what_is_not_there(settings)
     config, stack, host = settings.sections, Stack(settings.stack), settings.docker_host
     app, http, database = config.app, config.http, config.database
     subnet = config.network.subnet or stack.subnet()
@@ -62,7 +75,7 @@ def main() -> None:
         options(),
     )
 
-    def image(component: str, folder: str, target: str | None = None) -> Image:
+    def image(component: str, folder: str, ready: pulumi.ResourceOptions, target: str | None = None) -> Image:
         args = ImageArgs(
             stack=stack,
             component=component,
@@ -71,9 +84,20 @@ def main() -> None:
             digest=digests[folder],
             target=target,
         )
-        return Image(f"image-{component}", args, options(server))
+        return Image(f"image-{component}", args, ready)
 
-    runtime, build = image("runtime", "node", "runtime"), image("build", "node", "build")
+    postgres_image = image("database", "postgres", options(server))
+    external = None
+    if database.url:
+        external = ExternalDatabase(
+            "database",
+            ExternalDatabaseArgs(
+                docker_host=host, image_id=postgres_image.image_id, url=configuration.secret(database.url)
+            ),
+            options(server),
+        )
+    ready = options(server, *([external] if external else []))
+    runtime, build = image("runtime", "node", ready, "runtime"), image("build", "node", ready, "build")
     app_image = Image(
         "image-app",
         ImageArgs(
@@ -90,27 +114,25 @@ def main() -> None:
                 "PUBLIC_ENV": base64.b64encode(json.dumps(app.public, sort_keys=True).encode()).decode(),
             },
         ),
-        options(server),
+        ready,
     )
-    postgres_image, nginx_image = image("database", "postgres"), image("proxy", "nginx")
-    network = Network("network", NetworkArgs(stack=stack, subnet=subnet), options(server))
+    nginx_image = image("proxy", "nginx", ready)
+    network = Network("network", NetworkArgs(stack=stack, subnet=subnet), ready)
 
-    store = Database(
+    store = external or Database(
         "database",
         DatabaseArgs(
             stack=stack,
             docker_host=host,
-            mode=database.mode,
             image_id=postgres_image.image_id,
             network_name=network.network_name,
-            url=configuration.secret(database.url) if database.url else None,
             owner_password=secrets.owner_password,
             app_password=secrets.app_password,
             compatibility=database.compatibility,
             memory_mb=parse_size(database.memory) // 2**20,
             protect=database.protect,
         ),
-        options(),
+        ready,
     )
     front = ProxyArgs(
         stack=stack,
@@ -126,10 +148,11 @@ def main() -> None:
         requests_per_second=http.requests_per_second,
         burst=http.burst,
         content_security_policy=http.content_security_policy,
+        hsts_seconds=http.hsts_seconds,
         drain_seconds=app.drain_seconds,
         certificate=configuration.secret(settings.certificate) if settings.certificate else None,
     )
-    proxy = Proxy("proxy", front, options())
+    proxy = Proxy("proxy", front, ready)
     app_secrets = {name: configuration.secret(value) for name, value in settings.secrets.items()}
     release = Release(
         "release",

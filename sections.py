@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 _SIZE_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
-_HOSTNAME = re.compile(r"^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")
-_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
-_CRON_FIELD = re.compile(r"^(\*|[0-9,\-]+)(/[0-9]+)?$")
+_HOSTNAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CRON_FIELD = re.compile(r"(\*|[0-9,\-]+)(/[0-9]+)?")
 _SMALLEST_MEMORY = 64 * 2**20
 _LONGEST_PREFIX = 20
 _CRON_FIELDS = 5
@@ -41,14 +41,25 @@ def _memory(text: str) -> str:
     return text
 
 
+def _matching(pattern: str, rule: str) -> AfterValidator:
+    """A text that is the pattern from end to end; otherwise the rule is told."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(rule)
+        return text
+
+    return AfterValidator(check)
+
+
 def _hostname(text: str) -> str:
-    if not _HOSTNAME.match(text):
+    if not _HOSTNAME.fullmatch(text):
         raise ValueError("must be a host name in small letters, for example monopco.fr")
     return text
 
 
 def _variable(text: str) -> str:
-    if not _VARIABLE.match(text):
+    if not VARIABLE.fullmatch(text):
         raise ValueError("must be the name of an environment variable: letters, digits and _")
     return text
 
@@ -69,6 +80,14 @@ def _subnet(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise ValueError("must be an IP address, for example 127.0.0.1 or 0.0.0.0") from error
+    return text
+
+
 def _database_url(url: str) -> None:
     parts = urlsplit(url)
     try:
@@ -86,7 +105,7 @@ def _database_url(url: str) -> None:
 
 def _cron(text: str) -> str:
     fields = text.split()
-    if len(fields) != _CRON_FIELDS or not all(_CRON_FIELD.match(field) for field in fields):
+    if len(fields) != _CRON_FIELDS or not all(_CRON_FIELD.fullmatch(field) for field in fields):
         raise ValueError('must have the five fields of cron, for example "0 2 * * *"')
     return text
 
@@ -118,7 +137,11 @@ class Section(BaseModel):
 
 
 class Health(Section):
-    path: Annotated[str, Field(pattern="^/", description="Path that is asked, with its query")]
+    path: Annotated[
+        str,
+        _matching(r"/[^\s]*", "must begin with / and hold no space"),
+        Field(description="Path that is asked, with its query"),
+    ]
     expect: Annotated[str, Field(min_length=1, description="Text which the body of a healthy answer contains")]
     start_seconds: Annotated[
         int, Field(ge=1, le=900, description="How long a first healthy answer may take, in seconds")
@@ -152,6 +175,13 @@ class Domain(Section):
     name: Annotated[Hostname, Field(description="Canonical host name")]
     aliases: Annotated[list[Hostname], Field(description="Names that are redirected to it")]
 
+    @model_validator(mode="after")
+    def _distinct(self) -> Domain:
+        names = [self.name, *self.aliases]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"name and aliases must differ, repeated: {', '.join(repeated)}")
+        return self
+
 
 class Tls(Section):
     mode: Annotated[Literal["self-signed", "acme", "files"], Field(description="Source of the certificate")]
@@ -171,24 +201,25 @@ class Tls(Section):
 
 
 class Http(Section):
-    address: Annotated[str, Field(description="Address of this machine that is listened on")]
+    address: Annotated[str, AfterValidator(_address), Field(description="Address of this machine that is listened on")]
     http_port: Annotated[Port, Field(description="Public port for HTTP, which only redirects")]
     https_port: Annotated[Port, Field(description="Public port for HTTPS")]
     body_limit: Annotated[Size, Field(description="Largest request body")]
     requests_per_second: Annotated[int, Field(ge=1, description="Lasting request rate of one client address")]
     burst: Annotated[int, Field(ge=0, description="Requests above that rate which are let through at once")]
+    hsts_seconds: Annotated[
+        int, Field(ge=0, description="How long browsers come by HTTPS only, in seconds; 0 takes it back")
+    ]
     content_security_policy: Annotated[
-        str, Field(pattern=r'^[^"\n\\]*$', description="Policy that browsers report on, without enforcing it")
+        str,
+        _matching(r'[^"\n\\]*', "must be one line without double quotes and backslashes"),
+        Field(description="Policy that browsers report on, without enforcing it"),
     ]
 
     @model_validator(mode="after")
     def _distinct(self) -> Http:
         if self.http_port == self.https_port:
             raise ValueError(f"httpPort and httpsPort must differ, both are {self.http_port}")
-        try:
-            ipaddress.ip_address(self.address)
-        except ValueError as error:
-            raise ValueError("address must be an IP address, for example 127.0.0.1 or 0.0.0.0") from error
         return self
 
 
@@ -202,7 +233,11 @@ class Network(Section):
 class Server(Section):
     host: Annotated[Hostname | None, Field(description="Host that is reached by SSH; this machine when empty")]
     port: Annotated[Port, Field(description="SSH port")]
-    user: Annotated[str, Field(pattern="^[a-z_][a-z0-9_-]*$", description="SSH user")]
+    user: Annotated[
+        str,
+        _matching(r"[a-z_][a-z0-9_-]*", "must be a user name in small letters, for example monopco"),
+        Field(description="SSH user"),
+    ]
     private_key: Annotated[SecretStr | None, Field(description="SSH key (secret)")]
     host_key: Annotated[str | None, Field(description="Host key that must be met")]
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: a container of ours with its data volume and roles, or a database elsewhere that is checked first.
+"""PostgreSQL in a container of ours.
 
 Owns the data volume, the server, the database, its two roles and what of Supabase they are given. The tables are
 the schema component's.
@@ -11,15 +11,14 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import jinja2
 import pulumi
 import pulumi_docker as docker
 
-from components.bundle import bundle
 from components.child import child
 from components.container import SCRATCH, confinement, volume_labels
+from components.connection import PORT
 from components.stack import Stack
 from components.step import SCRIPTS, script, step
 
@@ -27,53 +26,8 @@ DATABASE = "monopco"
 OWNER_ROLE = "monopco_owner"
 APP_ROLE = "monopco_app"
 HOST = "database"
-PORT = 5432
 # RFC 7677 asks for at least 4096; the passwords are random, so more would only slow connections down.
 SCRAM_ITERATIONS = 4096
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How to reach a database. `password` is a secret; it is never shown."""
-
-    host: str
-    port: int
-    database: str
-    user: str
-    password: str
-    options: tuple[tuple[str, str], ...] = ()
-
-    @staticmethod
-    def from_url(url: str) -> Connection:
-        """Parts of a postgresql:// URL that settings have accepted."""
-        parts = urlsplit(url)
-        return Connection(
-            host=parts.hostname or "",
-            port=parts.port or PORT,
-            database=unquote(parts.path.strip("/")),
-            user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            options=tuple((key, values[-1]) for key, values in sorted(parse_qs(parts.query).items())),
-        )
-
-    def libpq(self) -> str:
-        """Environment lines for psql, without the password."""
-        lines = [
-            f"PGHOST={self.host}",
-            f"PGPORT={self.port}",
-            f"PGDATABASE={self.database}",
-            f"PGUSER={self.user}",
-        ]
-        return "\n".join([*lines, *(f"PG{key.upper()}={value}" for key, value in self.options)]) + "\n"
-
-    def pgpass(self) -> str:
-        """The line of libpq's password file."""
-        escaped = self.password.replace("\\", "\\\\").replace(":", "\\:")
-        return f"*:*:*:*:{escaped}\n"
-
-    def bundled(self, **files: str) -> str:
-        """Standard input of the postgres image's one-off tools: the connection, and `files`."""
-        return bundle({"connection": self.libpq(), "pgpass": self.pgpass(), **files})
 
 
 def scram_verifier(role: str, password: str) -> str:
@@ -110,11 +64,8 @@ def roles_sql(owner_password: str, app_password: str, compatibility: str) -> str
 class DatabaseArgs:
     stack: Stack
     docker_host: str | None
-    mode: Literal["container", "external"]
     image_id: pulumi.Input[str]
     network_name: pulumi.Input[str]
-    url: pulumi.Input[str] | None
-    """URL of an external database (secret)."""
     owner_password: pulumi.Input[str]
     app_password: pulumi.Input[str]
     compatibility: Literal["supabase", "none"]
@@ -130,14 +81,12 @@ class Database(pulumi.ComponentResource):
     identity: pulumi.Output[str]
     """Changes when the server behind the URL has been made anew."""
     container: pulumi.Output[str]
-    """Name of the container; empty for an external database."""
+    """Name of the container."""
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:Database", name, None, opts)
-        if args.mode == "external":
-            self._check_external(name, args, opts)
-        else:
-            self._create_container(name, args, opts)
+        server = self._create_container(name, args, opts)
+        self._create_roles(name, args, opts, server)
         self.register_outputs(
             {
                 "appUrl": self.app_url,
@@ -147,41 +96,14 @@ class Database(pulumi.ComponentResource):
             }
         )
 
-    def _check_external(
-        self,
-        name: str,
-        args: DatabaseArgs,
-        opts: pulumi.ResourceOptions | None,
-    ) -> None:
-        if args.url is None:
-            raise ValueError("an external database needs its url")
-        url = pulumi.Output.secret(args.url)
-        check = step(
-            f"{name}-check",
-            script("database/check.sh"),
-            docker_host=args.docker_host,
-            environment={"IMAGE": args.image_id, "NETWORK": args.network_name},
-            stdin=url.apply(lambda text: Connection.from_url(text).bundled()),
-            opts=child(self, opts),
-        )
-        self.app_url = pulumi.Output.secret(pulumi.Output.all(url, check.id).apply(lambda parts: str(parts[0])))
-        self.owner_url = self.app_url
-        self.identity = pulumi.Output.from_input("external")
-        self.container = pulumi.Output.from_input("")
-
-    def _create_container(
-        self,
-        name: str,
-        args: DatabaseArgs,
-        opts: pulumi.ResourceOptions | None,
-    ) -> None:
+    def _create_container(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None) -> docker.Container:
         volume = docker.Volume(
             f"{name}-data",
             name=args.stack.resource_name("database"),
             labels=volume_labels(args.stack, "database"),
             opts=child(self, opts, protect=args.protect),
         )
-        server = docker.Container(
+        return docker.Container(
             f"{name}-server",
             **confinement(args.stack, "database"),
             name=args.stack.resource_name("database"),
@@ -203,6 +125,10 @@ class Database(pulumi.ComponentResource):
             destroy_grace_seconds=60,
             opts=child(self, opts),
         )
+
+    def _create_roles(
+        self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None, server: docker.Container
+    ) -> None:
         sql: pulumi.Output[str] = pulumi.Output.secret(
             pulumi.Output.all(args.owner_password, args.app_password).apply(
                 lambda passwords: roles_sql(str(passwords[0]), str(passwords[1]), args.compatibility)

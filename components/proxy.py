@@ -42,6 +42,8 @@ class ProxyArgs:
     requests_per_second: int
     burst: int
     content_security_policy: str
+    hsts_seconds: int
+    """For how long browsers are told to come by HTTPS only; 0 takes that back."""
     drain_seconds: int
     certificate: pulumi.Input[str] | None
     """PEM chain and key to serve (secret); without one a local authority makes them."""
@@ -54,7 +56,7 @@ class ProxyArgs:
 
 
 def nginx_configuration(args: ProxyArgs) -> str:
-    """The complete nginx.conf. Only a certificate that browsers trust is announced as the only way in (HSTS)."""
+    """The complete nginx.conf."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(SCRIPTS / "proxy"),
         undefined=jinja2.StrictUndefined,
@@ -70,7 +72,7 @@ def nginx_configuration(args: ProxyArgs) -> str:
         https_port=args.https_port,
         body_limit=args.body_limit,
         csp=args.content_security_policy,
-        hsts=True,
+        hsts_seconds=args.hsts_seconds,
         rate={"requests_per_second": args.requests_per_second, "burst": args.burst},
         drain_seconds=args.drain_seconds,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.child import child
-from components.database import Connection
+from components.connection import Connection
 from components.stack import Stack
 from components.step import script, step
 
