@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,30 @@ import yaml
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import SecretStr, ValidationError
 
-from sections import App, Sections, Tls
+from sections import VARIABLE, App, Sections, Tls
 from source import Source, SourceError
 
 PROJECT = Path(__file__).resolve().parent
 NAMESPACE = "monopco"
 SECRET_KEYS = (("database", "url"), ("server", "privateKey"))
-# Set by the release itself.
+# Set by the release itself; the second ones may be given as secrets of one's own.
 RESERVED = frozenset({"NODE_ENV", "PORT", "RELEASE"})
+GENERATED = frozenset({"DATABASE_URL", "JWT_SECRET"})
+# How pydantic's words for what a value must be are put to people.
+_MUST_BE = {
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "string_type": "must be a text",
+    "string_too_short": "must not be empty",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+}
+# What Docker takes in the name of an image, a container and a network.
+_STACK_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class ConfigError(ValueError):
@@ -103,18 +120,19 @@ def _at(values: Any, location: Sequence[Any]) -> Any:
 
 
 def _explain(error: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """One pydantic error as `key: what is wrong (got X)`; the values of secret keys are left out."""
+    """One pydantic error as `key: what is wrong (got X)`; the values of secret keys are left out.
+
+    So are those that stand under a wrong name: it may be a secret that is in the wrong place.
+    """
+    wrong_name = "[key]" in error["loc"]
     location = [part for part in error["loc"] if part != "[key]"]
     key = ".".join(str(part) for part in location)
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key; known are {', '.join(_at(default_sections(), location[:-1]))}"
-    message = str(error["msg"])
-    if message.startswith("Value error, "):
-        message = message.removeprefix("Value error, ")
-    else:
-        message = "must be " + message.removeprefix("Input should be ")
+    message = _MUST_BE.get(error["type"]) or str(error["msg"])
+    message = message.removeprefix("Value error, ").replace("Input should be", "must be")
     value = _at(values, location)
-    if isinstance(value, (str, int, float, bool)) and tuple(location) not in SECRET_KEYS:
+    if isinstance(value, str | float | int | None) and not wrong_name and tuple(location) not in SECRET_KEYS:
         message += f" (got {json.dumps(value, ensure_ascii=False)})"
     return f"{key}: {message}"
 
@@ -145,6 +163,12 @@ def _check_plain_text(values: Mapping[str, Any], mistakes: list[str]) -> None:
             )
 
 
+def _secret_names(given: Any) -> list[str]:
+    """The names in app.secrets that can be looked for, whatever else stands there."""
+    names = given if isinstance(given, list) else []
+    return list(dict.fromkeys(name for name in names if isinstance(name, str) and VARIABLE.fullmatch(name)))
+
+
 def _app_secrets(names: Sequence[str], given: Mapping[str, str], mistakes: list[str]) -> dict[str, SecretStr]:
     secrets: dict[str, SecretStr] = {}
     for name in names:
@@ -166,7 +190,8 @@ def _app_secrets(names: Sequence[str], given: Mapping[str, str], mistakes: list[
 def _check_names(app: App, mistakes: list[str]) -> None:
     env, secrets, public = set(app.env), set(app.secrets), set(app.public)
     mistakes += [
-        *(f"app.env.{name}: is set by monopco itself; remove it" for name in sorted(RESERVED & (env | secrets))),
+        *(f"app.env.{name}: is set by monopco itself; remove it" for name in sorted((RESERVED | GENERATED) & env)),
+        *(f"app.secrets: {name} is set by monopco itself; remove it" for name in sorted(RESERVED & secrets)),
         *(f"app.env.{name}: stands in app.secrets, too; keep one of them" for name in sorted(env & secrets)),
         *(
             f"app.public.{name}: is built into the page for all to read, so it cannot be in app.secrets"
@@ -198,6 +223,8 @@ def load(stack: str) -> Settings:
     """The settings of `stack`. Raises ConfigError with every mistake found."""
     given = _given()
     mistakes: list[str] = []
+    if not _STACK_NAME.fullmatch(stack):
+        mistakes.append(f"stack: its name must be small letters, digits and single hyphens (got {json.dumps(stack)})")
     values = _parse_sections(given, mistakes)
     _check_plain_text(values, mistakes)
     try:
@@ -205,8 +232,7 @@ def load(stack: str) -> Settings:
     except ValidationError as error:
         mistakes += [_explain(detail, values) for detail in error.errors()]
         sections = None
-    app = values["app"]
-    names = [name for name in app.get("secrets") or [] if isinstance(name, str)]
+    names = _secret_names(values["app"]["secrets"])
     secrets = _app_secrets(names, given, mistakes)
     for key in sorted(set(given) - set(values) - set(names)):
         mistakes.append(f"{key}: unknown key; known are {', '.join(values)}, and the names in app.secrets")

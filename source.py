@@ -13,8 +13,8 @@ import pathspec
 
 # What never gets into an image, and so must not make a new release (images/node/app.Dockerfile leaves out the same).
 EXCLUDED = (".git/", "node_modules/", "dist/", ".env", ".env.*", "!.env.example", "*.log", ".DS_Store")
-_COMMIT = re.compile(r"^[0-9a-f]{40}$")
-_PNPM = re.compile(r"^pnpm@([0-9]+\.[0-9]+\.[0-9]+)(\+.*)?$")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_PNPM = re.compile(r"pnpm@([0-9]+\.[0-9]+\.[0-9]+)(\+.*)?")
 
 
 class SourceError(ValueError):
@@ -66,7 +66,7 @@ def checkout_folder(project: Path, commit: str) -> Path:
 
 def _locate(project: Path, source: str, ref: str | None) -> Path:
     if is_git_url(source):
-        if ref is None or not _COMMIT.match(ref):
+        if ref is None or not _COMMIT.fullmatch(ref):
             raise SourceError(
                 f"app.ref: must be a commit of 40 hexadecimal digits for a git source (got {json.dumps(ref)}); "
                 "find it with: git ls-remote " + source
@@ -130,7 +130,7 @@ def _pnpm_version(root: Path) -> str:
         manager = json.loads((root / "package.json").read_text(encoding="utf-8")).get("packageManager", "")
     except (json.JSONDecodeError, AttributeError) as error:
         raise SourceError(f"app.source: {root / 'package.json'} is not valid JSON ({error})") from error
-    match = _PNPM.match(str(manager))
+    match = _PNPM.fullmatch(str(manager))
     if not match:
         raise SourceError(
             f'app.source: "packageManager" in {root / "package.json"} must name pnpm and its version, '

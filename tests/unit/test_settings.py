@@ -1,0 +1,224 @@
+"""How the configuration is read: what is a mistake apart from a wrong value, and what is kept secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from loading import APP_KEYS, load, mistakes
+from recorder import StackConfig
+
+import settings
+from settings import ConfigError
+
+SECTION_NAMES = "app, domain, tls, http, network, server, database, rotation, dns, backups, monitoring"
+
+
+@pytest.mark.parametrize(("section", "key"), settings.SECRET_KEYS)
+def test_a_secret_of_another_type_is_refused_without_showing_it(base: StackConfig, section: str, key: str) -> None:
+    config = base.changed(section, **{key: 271828}).marked_secret(section)
+    assert mistakes(config) == [f"{section}.{key}: must be a text"]
+
+
+def test_a_database_url_in_plain_text_is_refused_with_the_command_that_sets_it(base: StackConfig) -> None:
+    assert mistakes(base.changed("database", mode="external", url="postgresql://u:hunter2@h/d")) == [
+        (
+            "database.url: is given in plain text; remove it, change it where it came from, and set it with: "
+            "pulumi config set --secret --path monopco:database.url"
+        )
+    ]
+
+
+def test_an_ssh_key_in_plain_text_is_refused_with_the_command_that_sets_it(base: StackConfig) -> None:
+    assert mistakes(base.changed("server", host="a.fr", privateKey="hunter2")) == [
+        (
+            "server.privateKey: is given in plain text; remove it, change it where it came from, and set it with: "
+            "pulumi config set --secret --path monopco:server.privateKey"
+        )
+    ]
+
+
+def test_a_secret_in_plain_text_is_refused_with_the_command_that_sets_it(base: StackConfig) -> None:
+    config = base.changed("app", secrets=["RESEND_API_KEY"])
+    in_plain_text = StackConfig({**config.values, "monopco:RESEND_API_KEY": "hunter2"})
+    assert mistakes(in_plain_text) == [
+        (
+            "RESEND_API_KEY: is given in plain text; make a new one where it came from, and set it with: "
+            "pulumi config set --secret RESEND_API_KEY"
+        )
+    ]
+
+
+@pytest.mark.parametrize("given", [{}, {"RESEND_API_KEY": ""}], ids=["not set", "empty"])
+def test_a_missing_secret_is_named_with_the_command_that_sets_it(base: StackConfig, given: Mapping[str, str]) -> None:
+    assert mistakes(base.changed("app", secrets=["RESEND_API_KEY", "RESEND_API_KEY"]).with_secrets(**given)) == [
+        "RESEND_API_KEY: is missing (app.secrets asks for it); set it with: pulumi config set --secret RESEND_API_KEY"
+    ]
+
+
+def test_an_unknown_section_is_refused_with_the_known_ones(base: StackConfig) -> None:
+    assert mistakes(base.with_secrets(COLOUR="hunter2")) == [
+        f"COLOUR: unknown key; known are {SECTION_NAMES}, and the names in app.secrets"
+    ]
+
+
+@pytest.mark.parametrize("text", ["red", "5", "[]", "null"])
+def test_a_section_that_is_no_object_is_refused_with_its_keys(base: StackConfig, text: str) -> None:
+    config = StackConfig({**base.values, "monopco:domain": text})
+    assert mistakes(config) == ["domain: must be an object with the keys name, aliases"]
+
+
+@pytest.mark.parametrize("name", ["Prod", "my_stack", "a.b", "-a", "a--b"])
+def test_a_stack_is_refused_whose_name_docker_would_refuse(base: StackConfig, name: str) -> None:
+    assert mistakes(base, stack=name) == [
+        f'stack: its name must be small letters, digits and single hyphens (got "{name}")'
+    ]
+
+
+def test_a_source_that_cannot_be_read_is_a_mistake_among_the_others(base: StackConfig, tmp_path: Path) -> None:
+    config = base.changed("app", source=str(tmp_path / "nowhere"), secrets=["KEY"])
+    assert mistakes(config) == [
+        "KEY: is missing (app.secrets asks for it); set it with: pulumi config set --secret KEY",
+        (
+            f'app.source: there is no folder {tmp_path}/nowhere (got "{tmp_path}/nowhere"); '
+            "set it to the folder of your app"
+        ),
+    ]
+
+
+def test_every_mistake_is_reported_at_once_and_the_first_line_counts_them(base: StackConfig) -> None:
+    config = base.changed("app", replicas=0, colour="red", secrets=["KEY"]).changed("http", httpPort=0)
+    with pytest.raises(ConfigError) as raised:
+        load(config.changed("server", privateKey="hunter2").with_secrets(COLOUR="red"))
+    assert str(raised.value) == (
+        "6 mistakes in the configuration; nothing was touched\n"
+        "  - server.privateKey: is given in plain text; remove it, change it where it came from, "
+        "and set it with: pulumi config set --secret --path monopco:server.privateKey\n"
+        "  - app.replicas: must be greater than or equal to 1 (got 0)\n"
+        f"  - app.colour: unknown key; known are {APP_KEYS}\n"
+        "  - http.httpPort: must be greater than or equal to 1 (got 0)\n"
+        "  - KEY: is missing (app.secrets asks for it); set it with: pulumi config set --secret KEY\n"
+        f"  - COLOUR: unknown key; known are {SECTION_NAMES}, and the names in app.secrets"
+    )
+
+
+def test_a_single_mistake_is_counted_as_one(base: StackConfig) -> None:
+    with pytest.raises(ConfigError, match=r"^1 mistake in the configuration; nothing was touched\n  - app\.replicas: "):
+        load(base.changed("app", replicas=0))
+
+
+def test_no_secret_is_shown_whatever_else_is_wrong_beside_it(base: StackConfig) -> None:
+    config = (
+        base.changed("database", mode="nowhere", url="postgresql://u:hunter2@h/d", memory="lots")
+        .changed("server", privateKey="hunter2", port=0)
+        .changed("app", secrets=["KEY"], replicas=0)
+        .marked_secret("database", "server")
+        .with_secrets(KEY="hunter2", OTHER="hunter2")
+    )
+    found = mistakes(config)
+    assert len(found) == 5, found
+    assert not [message for message in found if "hunter2" in message]
+
+
+def test_printing_the_settings_shows_no_secret(base: StackConfig) -> None:
+    config = base.changed("app", secrets=["KEY"]).changed("database", mode="external", url="postgresql://u:hunter2@h/d")
+    found = load(config.marked_secret("database").with_secrets(KEY="hunter2"))
+    assert found.secrets["KEY"].get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(found)
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate and a key, as far as settings look."""
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\n", encoding="ascii")
+    key.write_text("-----BEGIN " + "PRIVATE KEY-----\nBBBB\n-----END " + "PRIVATE KEY-----", encoding="ascii")
+    return chain, key
+
+
+def test_certificate_and_key_are_read_into_one_secret(base: StackConfig, pem: tuple[Path, Path]) -> None:
+    found = load(base.changed("tls", mode="files", certificateFile=str(pem[0]), keyFile=str(pem[1]))).certificate
+    assert found is not None
+    assert found.get_secret_value() == pem[0].read_text().rstrip() + "\n" + pem[1].read_text() + "\n"
+
+
+def test_a_certificate_that_is_not_there_is_named(base: StackConfig, pem: tuple[Path, Path]) -> None:
+    pem[0].unlink()
+    assert mistakes(base.changed("tls", mode="files", certificateFile=str(pem[0]), keyFile=str(pem[1]))) == [
+        f"tls.certificateFile: cannot be read: [Errno 2] No such file or directory: '{pem[0]}'"
+    ]
+
+
+def test_certificate_and_key_the_wrong_way_round_are_refused_without_showing_them(
+    base: StackConfig, pem: tuple[Path, Path]
+) -> None:
+    chain, key = pem
+    assert mistakes(base.changed("tls", mode="files", certificateFile=str(key), keyFile=str(chain))) == [
+        f"tls.certificateFile: {key} holds no PEM block with BEGIN CERTIFICATE",
+        f"tls.keyFile: {chain} holds no PEM block with PRIVATE KEY",
+    ]
+
+
+def test_a_key_of_a_nested_object_leaves_its_neighbours_as_they_are(base: StackConfig) -> None:
+    health = load(base.changed("app", health={"path": "/ready"})).sections.app.health
+    default = settings.default_sections()["app"]["health"]
+    assert (health.path, health.expect, health.start_seconds) == (
+        "/ready",
+        default["expect"],
+        default["startSeconds"],
+    )
+
+
+def test_numbers_and_booleans_of_the_environment_are_taken_as_they_are_written(base: StackConfig) -> None:
+    env = load(base.changed("app", env={"A": 1, "B": True, "C": "x", "D": False, "E": 1.5})).sections.app.env
+    assert env == {"A": "1", "B": "true", "C": "x", "D": "false", "E": "1.5"}
+
+
+def test_without_a_host_docker_is_this_machines_own(base: StackConfig) -> None:
+    assert load(base).docker_host is None
+
+
+def test_with_a_host_docker_is_reached_over_ssh(base: StackConfig) -> None:
+    assert load(base.changed("server", host="a.fr", user="me", port=2222)).docker_host == "ssh://me@a.fr:2222"
+
+
+class TestSecretVersions:
+    def versions(self, config: StackConfig, stack: str = "dev") -> dict[str, str]:
+        return load(config, stack).secret_versions()
+
+    def with_key(self, base: StackConfig, value: str) -> StackConfig:
+        return base.changed("app", secrets=["KEY"]).with_secrets(KEY=value)
+
+    def test_every_secret_of_the_app_has_one(self, base: StackConfig) -> None:
+        assert set(self.versions(self.with_key(base, "a"))) == {"DATABASE_URL", "JWT_SECRET", "KEY"}
+
+    def test_another_value_has_another_version(self, base: StackConfig) -> None:
+        first, second = (self.versions(self.with_key(base, value))["KEY"] for value in ("a", "b"))
+        assert first != second
+
+    def test_the_same_value_has_the_same_version(self, base: StackConfig) -> None:
+        assert self.versions(self.with_key(base, "a")) == self.versions(self.with_key(base, "a"))
+
+    def test_two_stacks_with_one_secret_cannot_be_told_to_share_it(self, base: StackConfig) -> None:
+        config = self.with_key(base, "a")
+        assert self.versions(config, "dev")["KEY"] != self.versions(config, "prod")["KEY"]
+
+    def test_a_version_is_too_short_to_find_the_secret_by(self, base: StackConfig) -> None:
+        assert len(self.versions(self.with_key(base, "hunter2"))["KEY"]) == 8
+
+    def test_a_rotation_changes_the_versions_of_what_is_generated(self, base: StackConfig) -> None:
+        before = self.versions(base)
+        after = self.versions(base.changed("rotation", database="2", jwt="2"))
+        assert {name for name in before if before[name] != after[name]} == {"DATABASE_URL", "JWT_SECRET"}
+
+    def test_the_url_of_an_external_database_decides_its_version(self, base: StackConfig) -> None:
+        first, second = (
+            self.versions(
+                base.changed("database", mode="external", url=f"postgresql://u:{password}@h/d").marked_secret(
+                    "database"
+                )
+            )["DATABASE_URL"]
+            for password in ("a", "b")
+        )
+        assert first != second
