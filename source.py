@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,10 +28,6 @@ class Script:
 
     name: str
     text: str
-
-    @property
-    def checksum(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,22 +83,32 @@ def _locate(project: Path, source: str, ref: str | None) -> Path:
     return path
 
 
+_NEVER = pathspec.GitIgnoreSpec.from_lines(EXCLUDED)
+
+
+def _docker_ignored(root: Path) -> pathspec.PathSpec[pathspec.Pattern]:
+    """What .dockerignore leaves out. Docker reads a pattern from the root; the last one that fits decides."""
+    ignore = root / ".dockerignore"
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    anchored = [f"{'!' * line.startswith('!')}/{line.lstrip('!').strip().strip('/')}" for line in patterns]
+    return pathspec.PathSpec.from_lines("gitignore", anchored)
+
+
 def _files(root: Path) -> Iterator[Path]:
     """Files below `root` in a fixed order, without what .dockerignore or EXCLUDED leave out."""
-    ignore = root / ".dockerignore"
-    patterns = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
-    excluded = pathspec.GitIgnoreSpec.from_lines([*patterns, *EXCLUDED])
+    ignored = _docker_ignored(root)
     folders = [root]
     while folders:
         folder = folders.pop()
         for entry in sorted(folder.iterdir()):
             name = entry.relative_to(root).as_posix()
             is_folder = entry.is_dir() and not entry.is_symlink()
-            if excluded.match_file(name + "/" if is_folder else name):
+            if _NEVER.match_file(name + "/" if is_folder else name):
                 continue
             if is_folder:
                 folders.append(entry)
-            else:
+            elif not ignored.match_file(name):
                 yield entry
 
 
@@ -110,9 +117,9 @@ def folder_digest(root: Path) -> str:
     digest = hashlib.sha256()
     for path in _files(root):
         name = path.relative_to(root).as_posix()
-        content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+        content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
         executable = not path.is_symlink() and bool(path.stat().st_mode & 0o100)
-        for part in (name.encode(), b"x" if executable else b"-", hashlib.sha256(content).digest()):
+        for part in (os.fsencode(name), b"x" if executable else b"-", hashlib.sha256(content).digest()):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 
@@ -128,7 +135,7 @@ def _pnpm_version(root: Path) -> str:
             )
     try:
         manager = json.loads((root / "package.json").read_text(encoding="utf-8")).get("packageManager", "")
-    except (json.JSONDecodeError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:
         raise SourceError(f"app.source: {root / 'package.json'} is not valid JSON ({error})") from error
     match = _PNPM.fullmatch(str(manager))
     if not match:
@@ -142,9 +149,13 @@ def _pnpm_version(root: Path) -> str:
 def _scripts(root: Path, globs: Sequence[str]) -> Iterator[Script]:
     found: set[Path] = set()
     for pattern in globs:
-        if pattern.startswith("/") or ".." in Path(pattern).parts:
-            raise SourceError(f"database.migrations: must stay below the source (got {json.dumps(pattern)})")
-        matches = {path for path in root.glob(pattern) if path.is_file()}
+        if not pattern or pattern.startswith("/") or ".." in Path(pattern).parts:
+            raise SourceError(f"database.migrations: must name files below the source (got {json.dumps(pattern)})")
+        matches = {
+            path
+            for path in root.glob(pattern)
+            if path.is_file() and not _NEVER.match_file(path.relative_to(root).as_posix())
+        }
         if not matches and pattern != "*.sql":
             raise SourceError(f"database.migrations: no file matches {json.dumps(pattern)} in {root}")
         found |= matches

@@ -89,6 +89,7 @@ SINGLE_VALUES: list[tuple[str, Any, str]] = [
     ("http.bodyLimit", "10", f'{SIZE} (got "10")'),
     ("http.requestsPerSecond", 0, "must be greater than or equal to 1 (got 0)"),
     ("http.burst", -1, "must be greater than or equal to 0 (got -1)"),
+    ("http.hstsSeconds", -1, "must be greater than or equal to 0 (got -1)"),
     (
         "http.contentSecurityPolicy",
         'a"; evil',
@@ -103,7 +104,7 @@ SINGLE_VALUES: list[tuple[str, Any, str]] = [
         "http.colour",
         "red",
         (
-            "unknown key; known are address, httpPort, httpsPort, bodyLimit, requestsPerSecond, burst, "
+            "unknown key; known are address, httpPort, httpsPort, bodyLimit, requestsPerSecond, burst, hstsSeconds, "
             "contentSecurityPolicy"
         ),
     ),
@@ -204,7 +205,7 @@ COMBINATIONS: list[tuple[str, str, dict[str, Any], str]] = [
         "a glob that leaves the source",
         "database",
         {"migrations": ["../*.sql"]},
-        'database.migrations: must stay below the source (got "../*.sql")',
+        'database.migrations: must name files below the source (got "../*.sql")',
     ),
     (
         "a value that is both public and secret",
