@@ -1,0 +1,98 @@
+"""`python3 -m ops.bootstrap VERB …`: prepare what VERB needs, then become `python -m ops VERB …` of the environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from ops.bootstrap import base_image, docker, lock, pulumi, python, state, steps
+from ops.bootstrap.commands import stop_all
+from ops.bootstrap.errors import StepError
+from ops.environment import variables
+from ops.places import CACHE, VENV
+
+_EVERYTHING = frozenset({"pulumi", "docker", "base image"})
+_NEEDS = {
+    "up": _EVERYTHING,
+    "preview": _EVERYTHING,
+    "env": _EVERYTHING,
+    "down": frozenset({"pulumi", "docker"}),
+    "status": frozenset({"pulumi"}),
+    "test": _EVERYTHING | {"tests"},
+    "test unit": frozenset({"tests"}),
+}
+# A shell can be set up for a stack on another machine where this one has no Docker.
+_DOCKER_IS_OPTIONAL = frozenset({"env"})
+
+
+def needs(arguments: Sequence[str]) -> frozenset[str]:
+    """What a command line needs beyond the Python packages: nothing more for help, unknown verbs and wrong usage."""
+    if not arguments or "--help" in arguments:
+        return frozenset()
+    return _NEEDS.get(" ".join(arguments[:2]), _NEEDS.get(arguments[0], frozenset()))
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Become the command, or exit with a message."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        prepare(arguments)
+    except KeyboardInterrupt:
+        print("Interrupted; the next ./monopco goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    except StepError as error:
+        print(f"monopco: {error}", file=sys.stderr)
+        sys.exit(1)
+    sys.stdout.flush()
+    python_program = str(VENV / "bin" / "python3")
+    os.execve(python_program, [python_program, "-m", "ops", *arguments], {**os.environ, **variables(os.environ)})
+
+
+def prepare(arguments: Sequence[str]) -> None:
+    """Make what is missing. Raises StepError with every failure that the command cannot do without."""
+    wanted = _steps(needs(arguments))
+    if not steps.missing(wanted):
+        return
+    with lock.held(CACHE / "lock"):
+        missing = steps.missing(wanted)  # another run may have made it while this one waited
+        display = steps.Display()
+        try:
+            failures = steps.make(missing, display)
+        except BaseException:
+            stop_all()
+            raise
+        finally:
+            display.close()
+    _judge(failures, optional=bool(arguments) and arguments[0] in _DOCKER_IS_OPTIONAL)
+
+
+def _steps(wanted: frozenset[str]) -> list[steps.Step]:
+    chosen = [state.step(os.environ), *python.steps(with_tests="tests" in wanted)]
+    if "pulumi" in wanted:
+        chosen.append(pulumi.step())
+    if "docker" in wanted:
+        chosen.append(docker.step())
+    if "base image" in wanted:
+        chosen.append(base_image.step())
+    return chosen
+
+
+def _judge(failures: dict[str, StepError], *, optional: bool) -> None:
+    told = {name: f"{name}: {error}" for name, error in failures.items() if not str(error).startswith("not made")}
+    forgiven = {docker.NAME, base_image.NAME} if optional else set()
+    for name in forgiven & told.keys():
+        print(f"monopco: {told.pop(name)}", file=sys.stderr)
+    if told:
+        raise StepError("\n".join(told.values()))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

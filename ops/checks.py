@@ -1,0 +1,113 @@
+"""The checks that look at the sources without running them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.places import CACHE, PROJECT, VENV
+
+_FOREIGN = {"node_modules", "dist", "__pycache__"}
+_SHELLS = ("#!/bin/sh", "#!/usr/bin/env sh", "#!/bin/bash", "#!/usr/bin/env bash")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One program over its files; `skipped` says why it cannot run here."""
+
+    name: str
+    command: list[str]
+    folder: Path = PROJECT
+    skipped: str = ""
+    silent: bool = False  # whether anything that is printed is a finding
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of a check."""
+
+    check: Check
+    passed: bool
+    seconds: float
+    said: str
+
+
+def run_all() -> Iterator[Finding]:
+    """Run every check, as many at once as there are cores; in a fixed order."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(_run, _checks())
+
+
+def _checks() -> list[Check]:
+    files = sorted(_files(PROJECT))
+    python = [sys.executable, "-m"]
+    scripts = [str(path) for path in files if _is_shell(path)]
+    dockerfiles = [str(path) for path in files if path.name.endswith("Dockerfile")]
+    return [
+        Check("mypy --strict", [*python, "mypy", "--strict", "."]),
+        *_go_checks(),
+        Check("ruff format", [*python, "ruff", "format", "--check", "--quiet", "--diff", "."]),
+        Check("ruff check", [*python, "ruff", "check", "--quiet", "."]),
+        Check("shellcheck", [_tool("shellcheck"), *scripts]),
+        Check("hadolint", [_tool("hadolint"), *dockerfiles]),
+    ]
+
+
+def _go_checks() -> list[Check]:
+    found = shutil.which("go", path=os.pathsep.join([str(CACHE / "go" / "bin"), os.environ["PATH"]]))
+    toolchain = PROJECT / "toolchain"
+    if found is None:
+        reason = "there is no Go on this machine, which has an official Pulumi"
+        return [Check(name, [], toolchain, skipped=reason) for name in ("gofmt", "go vet")]
+    gofmt = str(Path(found).resolve().parent / "gofmt")
+    return [
+        Check("go vet", [found, "vet", "./..."], toolchain),
+        Check("gofmt", [gofmt, "-l", "."], toolchain, silent=True),
+    ]
+
+
+def _run(check: Check) -> Finding:
+    started = time.monotonic()
+    if check.skipped:
+        return Finding(check, passed=True, seconds=0, said="")
+    done = subprocess.run(
+        check.command,
+        cwd=check.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    passed = done.returncode == 0 and not (check.silent and done.stdout.strip())
+    return Finding(check, passed, time.monotonic() - started, done.stdout.rstrip())
+
+
+def _tool(name: str) -> str:
+    return str(VENV / "bin" / name)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The project's own files, and .ci."""
+    for entry in folder.iterdir():
+        if entry.name in _FOREIGN or (entry.name.startswith(".") and entry.name != ".ci") or entry.is_symlink():
+            continue
+        if entry.is_dir():
+            yield from _files(entry)
+        else:
+            yield entry
+
+
+def _is_shell(path: Path) -> bool:
+    if path.suffix == ".j2":
+        return False
+    with path.open("rb") as file:
+        return file.readline().decode(errors="replace").startswith(_SHELLS)

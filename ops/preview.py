@@ -1,0 +1,35 @@
+"""`preview`: what `up` would change."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Annotated
+
+import typer
+
+from ops.console import output
+from ops.options import StackOption
+from ops.places import PROJECT
+from ops.pulumi import Pulumi
+from ops.stack_file import StackFile
+
+
+def preview(
+    stack: StackOption = "dev",
+    *,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask Docker what is really there, first.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show every property that differs, as Pulumi does.")] = False,
+) -> None:
+    """Show what `up` would change, without touching anything."""
+    StackFile.read(stack)
+    pulumi = Pulumi(stack)
+    pulumi.ensure()
+    arguments = ["--refresh"] if refresh else []
+    outcome = pulumi.operate("preview", arguments)
+    if diff and outcome.changed:
+        command = ["pulumi", "preview", "--diff", "--suppress-progress", "--stack", stack, *arguments]
+        subprocess.run(command, cwd=PROJECT, check=True)
+    elif outcome.changed:
+        output.print(f"\n[bold]{outcome.changed} resources would change.[/]")
+    else:
+        output.print("Nothing would change.")

@@ -1,0 +1,65 @@
+"""`test`: everything that shows the project to be right."""
+
+from __future__ import annotations
+
+import enum
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ops import checks
+from ops.console import output
+from ops.errors import FAILED
+from ops.places import PROJECT
+
+
+class Suite(str, enum.Enum):
+    """A part of the tests."""
+
+    UNIT = "unit"
+    INTEGRATION = "integration"
+    BENCH = "bench"
+
+
+def run_tests(
+    suite: Annotated[Suite | None, typer.Argument(help="unit and integration when it is left out.")] = None,
+) -> None:
+    """Run the tests: unit (checks and tests without Docker), integration (real containers), or bench (measures)."""
+    if suite is Suite.BENCH:
+        raise typer.Exit(_python("bench"))
+    passed = True
+    if suite in (None, Suite.UNIT):
+        passed = _checked()
+        passed = _tests("unit", "--numprocesses", "logical") and passed
+    if passed and suite in (None, Suite.INTEGRATION):
+        passed = _tests("integration")
+    if not passed:
+        raise typer.Exit(FAILED)
+
+
+def _checked() -> bool:
+    passed = True
+    output.rule("checks", align="left")
+    for finding in checks.run_all():
+        passed = passed and finding.passed
+        if finding.check.skipped:
+            output.print(f"[yellow]skipped[/]  {finding.check.name:<14} {escape(finding.check.skipped)}")
+            continue
+        mark = "[green]passed[/] " if finding.passed else "[red]FAILED[/] "
+        output.print(f"{mark}  {finding.check.name:<14} [dim]{finding.seconds:.1f} s[/]")
+        if not finding.passed:
+            output.print(escape(finding.said))
+    return passed
+
+
+def _tests(folder: str, *options: str) -> bool:
+    """Whether the tests in tests/`folder` passed. Pytest's summary is the last that is printed."""
+    output.rule(f"tests/{folder}", align="left")
+    return _python("pytest", f"tests/{folder}", *options) == 0
+
+
+def _python(module: str, *arguments: str) -> int:
+    return subprocess.run([sys.executable, "-m", module, *arguments], cwd=PROJECT, check=False).returncode

@@ -1,0 +1,55 @@
+"""`up`: make the environment as its stack file says."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.markup import escape
+
+from ops import preflight
+from ops.console import output
+from ops.events import Outcome
+from ops.options import StackOption
+from ops.places import PROJECT, STATE
+from ops.pulumi import Pulumi
+from ops.stack_file import StackFile
+
+
+def up(stack: StackOption = "dev") -> None:
+    """Build, start and switch to what the stack file and the source say now. Changes nothing when nothing differs."""
+    started = time.monotonic()
+    file, pulumi = StackFile.read(stack), Pulumi(stack)
+    pulumi.ensure()
+    if preflight.is_local(file):
+        preflight.docker_disk()
+        preflight.settle_ports(file, pulumi)
+    outcome = pulumi.operate("up")
+    _tell(stack, outcome, time.monotonic() - started)
+
+
+def _tell(stack: str, outcome: Outcome, seconds: float) -> None:
+    outputs = outcome.outputs
+    did = f"{outcome.changed} resources changed" if outcome.changed else "Nothing to change"
+    output.print(f"\n[bold]{did}[/] [dim]({seconds:.0f} s)[/]")
+    for label, value in (("URL", outputs.get("url")), ("Release", outputs.get("release"))):
+        if value:
+            output.print(f"  {label:<9}[bold]{escape(str(value))}[/]")
+    if authority := outputs.get("caCertificate"):
+        _tell_trust(stack, authority)
+
+
+def _tell_trust(stack: str, authority: Any) -> None:
+    """How to make this machine trust the stack's own certificate authority, which is left in a file for that."""
+    path = STATE / f"ca-{stack}.crt"
+    if not isinstance(authority, str) or not authority.startswith("-----BEGIN CERTIFICATE-----"):
+        return
+    if not path.exists() or path.read_text(encoding="utf-8") != authority:
+        path.write_text(authority, encoding="utf-8")
+    shown = path.relative_to(PROJECT)
+    output.print(
+        f"  {'Trust':<9}curl --cacert {shown} …; in a browser, import {shown} as an authority; for all of Debian:"
+    )
+    output.print(
+        f"           sudo cp {shown} /usr/local/share/ca-certificates/monopco-{stack}.crt ; sudo update-ca-certificates"
+    )
