@@ -17,8 +17,8 @@ import pulumi
 import pulumi_docker as docker
 
 from components.child import child
-from components.container import SCRATCH, confinement, volume_labels
 from components.connection import PORT
+from components.container import SCRATCH, confinement, volume_labels
 from components.stack import Stack
 from components.step import SCRIPTS, script, step
 
@@ -30,17 +30,18 @@ HOST = "database"
 SCRAM_ITERATIONS = 4096
 
 
-def scram_verifier(role: str, password: str) -> str:
-    """What PostgreSQL stores instead of a password (RFC 5803), so that the password itself never reaches its log.
-
-    The salt follows from role and password, so the same password gives the same verifier and no change is seen.
-    """
-    salt = hmac.new(password.encode(), role.encode(), hashlib.sha256).digest()[:16]
+def scram_verifier(password: str, salt: bytes) -> str:
+    """What PostgreSQL stores instead of a password (RFC 5803), so that the password itself never reaches its log."""
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)
     stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server_key = hmac.digest(salted, b"Server Key", "sha256")
     salt64, stored64, server64 = (base64.b64encode(part).decode() for part in (salt, stored_key, server_key))
     return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{salt64}${stored64}:{server64}"
+
+
+def _role_verifier(role: str, password: str) -> str:
+    """The salt follows from role and password, so the same password gives the same verifier and no change is seen."""
+    return scram_verifier(password, hmac.digest(password.encode(), role.encode(), "sha256")[:16])
 
 
 def roles_sql(owner_password: str, app_password: str, compatibility: str) -> str:
@@ -54,8 +55,8 @@ def roles_sql(owner_password: str, app_password: str, compatibility: str) -> str
         database=DATABASE,
         owner_role=OWNER_ROLE,
         app_role=APP_ROLE,
-        owner_verifier=scram_verifier(OWNER_ROLE, owner_password),
-        app_verifier=scram_verifier(APP_ROLE, app_password),
+        owner_verifier=_role_verifier(OWNER_ROLE, owner_password),
+        app_verifier=_role_verifier(APP_ROLE, app_password),
         supabase=compatibility == "supabase",
     )
 

@@ -56,5 +56,5 @@ class Schema(pulumi.ComponentResource):
             ),
             opts=child(self, opts),
         )
-        self.applied = migrate.stdout
+        self.applied = pulumi.Output.secret(migrate.stdout)
         self.register_outputs({"applied": self.applied})

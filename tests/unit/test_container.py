@@ -1,0 +1,46 @@
+"""What all containers of ours have in common."""
+
+from __future__ import annotations
+
+import pulumi_docker as docker
+import pytest
+from recorder import CONTAINER, Resource, record
+
+from components.container import LOG_LIMITS, SCRATCH, confinement
+from components.stack import Stack
+
+
+@pytest.fixture
+def container(stack: Stack) -> Resource:
+    recording = record(lambda: docker.Container("app", image="image", **confinement(stack, "app", "abc")))
+    return recording.named("app", CONTAINER)
+
+
+def test_a_container_says_whose_it_is(container: Resource) -> None:
+    assert {label["label"]: label["value"] for label in container.inputs["labels"]} == {
+        "dev.monopco.stack": "dev",
+        "dev.monopco.component": "app",
+        "dev.monopco.release": "abc",
+    }
+
+
+def test_a_container_has_no_capabilities_and_gains_none(container: Resource) -> None:
+    assert container.inputs["capabilities"] == {"drops": ["ALL"]}
+    assert container.inputs["securityOpts"] == ["no-new-privileges"]
+
+
+def test_a_container_cannot_fill_the_disk_with_its_log(container: Resource) -> None:
+    assert container.inputs["logDriver"] == "json-file"
+    assert container.inputs["logOpts"] == LOG_LIMITS == {"max-size": "10m", "max-file": "3"}
+
+
+def test_a_container_comes_back_by_itself_unless_it_was_stopped(container: Resource) -> None:
+    assert container.inputs["restart"] == "unless-stopped"
+
+
+def test_a_container_has_an_init_that_hands_signals_on(container: Resource) -> None:
+    assert container.inputs["init"] is True
+
+
+def test_what_a_container_may_write_besides_its_volumes_is_limited() -> None:
+    assert [path for path, options in SCRATCH.items() if "size=" not in options] == []
