@@ -1,0 +1,43 @@
+# The app: the context is its source folder, RUNTIME and BUILD are the targets of the Dockerfile beside this one.
+ARG RUNTIME=monopco/node:runtime
+ARG BUILD=monopco/node:build
+ARG DEPENDENCIES=production
+
+# Without what a developer's folder holds besides the source. What is left decides, by content, if the app is built again.
+FROM ${BUILD} AS source
+WORKDIR /source
+COPY . .
+RUN find . \( -type d \( -name node_modules -o -name dist \) -o -name .git -o -name .env -o -name '.env.*' ! -name .env.example \
+        -o -name '*.log' -o -name .DS_Store -o -name .dockerignore -o -name '.dockerfile.*' \) -prune -exec rm -rf {} +
+
+FROM ${BUILD} AS dependencies-all
+ARG PNPM_VERSION
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
+    NODE_EXTRA_CA_CERTS=/run/secrets/ca.pem npm install --global --no-update-notifier "pnpm@${PNPM_VERSION:?is to be given}"
+WORKDIR /app
+COPY package.json pnpm-lock.yaml pnpm-workspace.yam[l] .pnpmfile.cj[s] .npmr[c] ./
+COPY patche[s] patches/
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem --mount=type=cache,id=monopco-pnpm,target=/var/cache/pnpm \
+    NODE_EXTRA_CA_CERTS=/run/secrets/ca.pem pnpm install --frozen-lockfile --store-dir /var/cache/pnpm
+
+FROM dependencies-all AS dependencies-production
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem --mount=type=cache,id=monopco-pnpm,target=/var/cache/pnpm \
+    NODE_EXTRA_CA_CERTS=/run/secrets/ca.pem pnpm install --frozen-lockfile --prod --store-dir /var/cache/pnpm
+
+# hadolint ignore=DL3006
+FROM dependencies-${DEPENDENCIES} AS dependencies
+
+FROM dependencies-all AS built
+COPY --from=source /source ./
+# VITE_* values become part of the page: base64 of a JSON object.
+ARG PUBLIC_ENV=e30=
+RUN NODE_ENV=production public-env pnpm run build
+
+FROM ${RUNTIME}
+WORKDIR /app
+ENV NODE_ENV=production PORT=3000
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=built /app/package.json ./
+COPY --from=built /app/dist ./dist
+USER 10001:10001
+ENTRYPOINT ["start"]
