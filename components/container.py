@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import pulumi_docker as docker
@@ -37,6 +38,27 @@ def confinement(stack: Stack, component: str, release: str = "") -> Confinement:
         "capabilities": docker.ContainerCapabilitiesArgs(drops=["ALL"]),
         "security_opts": ["no-new-privileges"],
     }
+
+
+def healthcheck(tests: Sequence[str], start_seconds: int) -> docker.ContainerHealthcheckArgs:
+    """Docker's own watch over a running container; `start_seconds` is how long failures at the start do not count."""
+    return docker.ContainerHealthcheckArgs(
+        tests=["CMD", *tests],
+        interval=duration(10),
+        timeout=duration(5),
+        retries=3,
+        start_period=duration(start_seconds),
+    )
+
+
+def duration(seconds: int) -> str:
+    """A duration as Docker reports it, so that what was asked for and what is there compare equal."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{rest}s"
+    if hours or minutes:
+        text = f"{minutes}m{text}"
+    return f"{hours}h{text}" if hours else text
 
 
 def volume_labels(stack: Stack, component: str, release: str = "") -> list[docker.VolumeLabelArgs]:

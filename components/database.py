@@ -18,7 +18,7 @@ import pulumi_docker as docker
 
 from components.child import child
 from components.connection import PORT
-from components.container import SCRATCH, confinement, volume_labels
+from components.container import SCRATCH, confinement, healthcheck, volume_labels
 from components.stack import Stack
 from components.step import SCRIPTS, script, step
 
@@ -118,9 +118,7 @@ class Database(pulumi.ComponentResource):
             tmpfs=SCRATCH,
             volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path="/var/lib/postgresql")],
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=args.network_name, aliases=[HOST])],
-            healthcheck=docker.ContainerHealthcheckArgs(
-                tests=["CMD", "ready"], interval="10s", timeout="5s", retries=3, start_period="60s"
-            ),
+            healthcheck=healthcheck(["ready"], start_seconds=60),
             stop_signal="SIGINT",
             stop_timeout=60,
             destroy_grace_seconds=60,

@@ -18,7 +18,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.child import child
-from components.container import SCRATCH, confinement, volume_labels
+from components.container import SCRATCH, confinement, healthcheck, volume_labels
 from components.stack import LABEL, Stack
 from components.step import script, step
 
@@ -229,12 +229,8 @@ class Release(pulumi.ComponentResource):
                 docker.ContainerVolumeArgs(volume_name=volume.name, container_path="/etc/monopco", read_only=True)
             ],
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=args.network_name, ipv4_address=address)],
-            healthcheck=docker.ContainerHealthcheckArgs(
-                tests=["CMD", "healthcheck", str(args.port), args.health.path, args.health.expect],
-                interval="10s",
-                timeout="5s",
-                retries=3,
-                start_period=f"{args.health.start_seconds}s",
+            healthcheck=healthcheck(
+                ["healthcheck", str(args.port), args.health.path, args.health.expect], args.health.start_seconds
             ),
             stop_signal="SIGTERM",
             stop_timeout=args.drain_seconds or 1,
