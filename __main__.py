@@ -209,7 +209,7 @@ def main() -> None:
     pulumi.export("release", switch.release)
     pulumi.export("domain", config.domain.name)
     pulumi.export("dnsRecords", dns.records)
-    pulumi.export("containers", [store.container, proxy.container_name, *release.containers])
+    pulumi.export("containers", [*([] if external else [store.container]), proxy.container_name, *release.containers])
     pulumi.export("databaseUrl", store.app_url)
     pulumi.export("caCertificate", proxy.authority)
 

@@ -63,6 +63,7 @@ class Resource:
     urn: str
     parent: str
     custom: bool
+    provider: str
     protect: bool
     ignore_changes: tuple[str, ...]
     dependencies: frozenset[str]
@@ -140,6 +141,7 @@ class Recorder(MockMonitor):
             urn=self._urn(request.parent, request.type, request.name),
             parent=request.parent,
             custom=request.custom,
+            provider=request.provider.rpartition("::")[0],
             protect=request.protect,
             ignore_changes=tuple(request.ignoreChanges),
             dependencies=frozenset(request.dependencies),

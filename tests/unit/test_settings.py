@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from environments import write_certificate
 from loading import APP_KEYS, load, mistakes
 from recorder import StackConfig
 
@@ -130,11 +131,7 @@ def test_printing_the_settings_shows_no_secret(base: StackConfig) -> None:
 
 @pytest.fixture
 def pem(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate and a key, as far as settings look."""
-    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    chain.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\n", encoding="ascii")
-    key.write_text("-----BEGIN " + "PRIVATE KEY-----\nBBBB\n-----END " + "PRIVATE KEY-----", encoding="ascii")
-    return chain, key
+    return write_certificate(tmp_path)
 
 
 def test_certificate_and_key_are_read_into_one_secret(base: StackConfig, pem: tuple[Path, Path]) -> None:
