@@ -68,7 +68,12 @@ class Display:
         self.outcome = Outcome()
         self._builds = BuildLogs()
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=output, transient=True
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=output,
+            transient=True,
+            disable=not output.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}

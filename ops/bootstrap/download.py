@@ -10,6 +10,7 @@ import shutil
 import tarfile
 import tempfile
 import threading
+import urllib.error
 import urllib.request
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
@@ -101,9 +102,11 @@ def _open(url: str) -> HTTPResponse:
         try:
             answers.put(urllib.request.urlopen(url, timeout=_READ_SECONDS))  # noqa: S310
         except Exception as error:  # noqa: BLE001
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it is the answer, too
             answers.put(error)
 
-    threading.Thread(target=ask, daemon=True).start()
+    threading.Thread(target=ask, name=url, daemon=True).start()
     try:
         answer = answers.get(timeout=_ANSWER_SECONDS)
     except queue.Empty:

@@ -18,6 +18,9 @@ VERSION = "3.259.0"
 PLUGINS = {"docker": "5.2.0", "random": "4.21.4", "command": "1.2.1"}
 
 _PLUGIN_SECONDS = 120.0  # tens of megabytes each
+_OWN, _OFFICIAL, _BUILT = "own", "official", "built"
+_NOTES = {_OWN: "which was there", _OFFICIAL: "official download", _BUILT: "built from package registries"}
+_TIME = re.compile(r"^[\d.]+ s\s+")
 _STAMP = Stamp("pulumi-choice")
 
 
@@ -36,23 +39,21 @@ def _ready() -> bool:
     value = _STAMP.value()
     if value is None or _STAMP.interrupted():
         return False
-    program = Path(value.partition("\n")[0])
-    return value == _stamp(program) and os.access(program, os.X_OK) and all(_plugin(name).is_dir() for name in PLUGINS)
+    source, _, program = value.splitlines()[0].partition(" ")
+    installed = os.access(program, os.X_OK) and all(_plugin(name).is_dir() for name in PLUGINS)
+    return installed and value == _stamp(source, Path(program))
 
 
-def _stamp(program: Path) -> str:
+def _stamp(source: str, program: Path) -> str:
     """The chosen program and what it came from: the machine's own by its time, ours by the toolchain's sources."""
     wanted = (VERSION, *(f"{name} {version}" for name, version in PLUGINS.items()))
-    if program.parent == TOOLS:
-        return f"{program}\n{key(*wanted, *_toolchain_sources())}"
-    changed = program.stat().st_mtime_ns if program.exists() else 0
-    return f"{program}\n{key(*wanted, str(changed))}"
+    changed = str(program.stat().st_mtime_ns) if source == _OWN and program.exists() else ""
+    return f"{source} {program}\n{key(*wanted, changed, *(_toolchain_sources() if source == _BUILT else ()))}"
 
 
 def _toolchain_sources() -> list[Path]:
-    return sorted(
-        path for path in (PROJECT / "toolchain").rglob("*") if path.is_file() and "__pycache__" not in path.parts
-    )
+    files = (path for path in (PROJECT / "toolchain").rglob("*") if path.suffix in (".go", ".mod", ".sum", ".py"))
+    return sorted(path for path in files if not path.name.endswith("_test.go"))
 
 
 def _plugin(name: str) -> Path:
@@ -60,19 +61,25 @@ def _plugin(name: str) -> Path:
 
 
 def _make(report: Report) -> str:
+    before = _STAMP.value() or ""
     _STAMP.begin()
-    program, note = TOOLS / "pulumi", "official download"
-    if own := own_program(os.environ.get("PATH", os.defpath)):
-        program, note = own, str(own)
-        shutil.rmtree(TOOLS, ignore_errors=True)
-        complete = download.reachable(VERSION) and _download_plugins(program, report)
-    else:
-        complete = _official(report) and _download_plugins(program, report)
-    if not complete:
-        program, note = TOOLS / "pulumi", "built from source"
-        _build(report)
-    _STAMP.done(_stamp(program))
-    return f"{VERSION}, {note}"
+    source, program = _choose(report, built_before=before.startswith(_BUILT))
+    _STAMP.done(_stamp(source, program))
+    return f"{VERSION}, {_NOTES[source]}"
+
+
+def _choose(report: Report, *, built_before: bool) -> tuple[str, Path]:
+    """Make Pulumi and the plugins available, in the order of preference; where it came from and where it is."""
+    ours = TOOLS / "pulumi"
+    if not built_before:
+        own = own_program(os.environ.get("PATH", os.defpath))
+        if own is not None and download.reachable(VERSION) and _download_plugins(own, report):
+            shutil.rmtree(TOOLS, ignore_errors=True)
+            return _OWN, own
+        if own is None and _official(report) and _download_plugins(ours, report):
+            return _OFFICIAL, ours
+    _build(report)
+    return _BUILT, ours
 
 
 def own_program(path: str) -> Path | None:
@@ -107,6 +114,6 @@ def _download_plugins(program: Path, report: Report) -> bool:
 
 
 def _build(report: Report) -> None:
-    """Build what the toolchain's sources say; what is built already stays."""
-    command = [str(python.PROGRAM), str(PROJECT / "toolchain" / "build.py"), str(CACHE)]
-    run(command, report, log="toolchain")
+    """Build what is not built yet from the toolchain's sources; they say what is done with a time before it."""
+    command = [str(python.PROGRAM), str(PROJECT / "toolchain" / "build.py"), "--cache", str(CACHE)]
+    run(command, lambda line: report(_TIME.sub("", line)), log="toolchain")

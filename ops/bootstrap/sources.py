@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_ONE_LINE = re.compile(r"^deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$")
+_ONE_LINE = re.compile(
+    r"^deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>[^\s\[]*\[[^\]]*\]\S*|\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$"
+)
 _REACHABLE = ("http://", "https://", "file:")  # debootstrap cannot use cdrom: or mirror+file:
 
 
