@@ -10,17 +10,19 @@ COPY . .
 RUN find . \( -type d \( -name node_modules -o -name dist \) -o -name .git -o -name .env -o -name '.env.*' ! -name .env.example \
         -o -name '*.log' -o -name .DS_Store -o -name .dockerignore -o -name '.dockerfile.*' \) -prune -exec rm -rf {} +
 
-FROM ${BUILD} AS dependencies-all
+FROM ${BUILD} AS manifest
 ARG PNPM_VERSION
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
     NODE_EXTRA_CA_CERTS=/run/secrets/ca.pem npm install --global --no-update-notifier "pnpm@${PNPM_VERSION:?is to be given}"
 WORKDIR /app
 COPY package.json pnpm-lock.yaml pnpm-workspace.yam[l] .pnpmfile.cj[s] .npmr[c] ./
 COPY patche[s] patches/
+
+FROM manifest AS dependencies-all
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem --mount=type=cache,id=monopco-pnpm,target=/var/cache/pnpm \
     NODE_EXTRA_CA_CERTS=/run/secrets/ca.pem pnpm install --frozen-lockfile --store-dir /var/cache/pnpm
 
-FROM dependencies-all AS dependencies-production
+FROM manifest AS dependencies-production
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem --mount=type=cache,id=monopco-pnpm,target=/var/cache/pnpm \
     NODE_EXTRA_CA_CERTS=/run/secrets/ca.pem pnpm install --frozen-lockfile --prod --store-dir /var/cache/pnpm
 
@@ -30,7 +32,7 @@ FROM dependencies-${DEPENDENCIES} AS dependencies
 FROM dependencies-all AS built
 COPY --from=source /source ./
 # VITE_* values become part of the page: base64 of a JSON object.
-ARG PUBLIC_ENV=e30=
+ARG PUBLIC_ENV
 RUN NODE_ENV=production public-env pnpm run build
 
 FROM ${RUNTIME}
