@@ -231,7 +231,7 @@ class Build:
     def _environment(self) -> dict[str, str]:
         """No C compiler, no other module's settings; a Go of our own keeps its downloads in the cache, too."""
         env = {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
-        env["GOFLAGS"] = "-mod=readonly -trimpath -buildvcs=false -modcacherw"
+        env["GOFLAGS"] = "-mod=readonly -trimpath -buildvcs=false -modcacherw -tags=no_compose"
         if self._go.is_relative_to(self._cache.root):
             env |= {"GOPATH": str(self._cache.work / "gopath"), "GOCACHE": str(self._cache.work / "gocache")}
         return env
