@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,8 @@ class Proxy:
         return Connection(self.port(8443 if https else 8080), self.context if https else None, name)
 
     def ask(self, path: str = "/", *, name: str = DOMAIN, https: bool = True, **options: Any) -> Reply:
-        return self.connection(name, https=https).ask(path, **options)
+        with closing(self.connection(name, https=https)) as connection:
+            return connection.ask(path, **options)
 
     def admin(self, method: str, path: str) -> dict[str, Any]:
         text = self.shell(f"curl -sf -X {method} --unix-socket /run/monopco/admin.sock 'http://proxy{path}'")
@@ -168,12 +170,17 @@ class Proxy:
         name = f"{self.name}-{release}-{len(self.apps)}"
         self.apps.append(name)
         docker(
-            *("run", "--detach", "--init", "--name", name, "--network", self.network, "--env", f"RELEASE={release}"),
-            *("--tmpfs", "/run:mode=1777", "--tmpfs", "/tmp:mode=1777", "--interactive", "--entrypoint", "sh", IMAGE),  # noqa: S108
-            *("-c", "mkdir /run/monopco && until [ -s /tmp/app.conf ]; do sleep 0.05; done; nginx -c /tmp/app.conf -g 'daemon off;'"),
+            *("create", "--init", "--name", name, "--network", self.network, "--env", f"RELEASE={release}"),
+            *(
+                "--entrypoint",
+                "sh",
+                IMAGE,
+                "-c",
+                "mkdir -p /run/monopco && exec nginx -c /etc/app.conf -g 'daemon off;'",
+            ),
         )
-        text = (PROJECT / "tests" / "integration" / "upstream.conf").read_text(encoding="utf-8")
-        docker("exec", "--interactive", name, "sh", "-c", "cat > /tmp/new && mv /tmp/new /tmp/app.conf", stdin=text)
+        docker("cp", str(PROJECT / "tests" / "integration" / "upstream.conf"), f"{name}:/etc/app.conf")
+        docker("start", name)
         docker("exec", name, "sh", "-c", "until curl -sf http://127.0.0.1:3000/; do sleep 0.05; done")
         shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         return docker("inspect", "--format", shape, name).stdout.strip() + ":3000"
@@ -194,7 +201,7 @@ class Proxy:
 
 
 class Load:
-    """Clients that ask all the time: some keep their connection, some make one for each request. Every failure counts."""
+    """Clients that ask all the time, some on a connection that they keep, some each time on a new one."""
 
     def __init__(self, proxy: Proxy, keeping: int = 4, reconnecting: int = 4) -> None:
         self.answers: Counter[str] = Counter()

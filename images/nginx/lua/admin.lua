@@ -1,6 +1,6 @@
 -- The admin API. It listens on a unix socket in a directory that only nginx's own user can enter, never on TCP.
 local cjson = require "cjson.safe"
-local balancer = require "monopco.balancer"
+local absence = require "monopco.absence"
 local event = require "monopco.event"
 local ledger = require "monopco.ledger"
 local live = require "monopco.live"
@@ -53,7 +53,7 @@ routes["GET /status"] = function()
     local now, in_flight, peers = live.current(), ledger.in_flight(), {}
     for number, address in ipairs(now.peers) do
         peers[number] = {
-            address = address, release = now.release, inflight = in_flight[address] or 0, down = balancer.is_down(address),
+            address = address, release = now.release, inflight = in_flight[address] or 0, down = absence.is_absent(address),
         }
     end
     reply(200, {
@@ -118,17 +118,14 @@ routes["POST /maintenance"] = function(arguments)
     reply(200, { maintenance = live.current().maintenance })
 end
 
--- Announces a reload and waits until no client relies on its connection any more. Twice in a row, because a connection
--- is counted nowhere for a moment between the end of its request and its being idle.
+-- Announces a reload and waits until no client relies on its connection any more: none has an answer under way that
+-- keeps it (asked first: such a connection is idle next), and none is idle.
 routes["POST /closing"] = function(arguments)
     workers.set_closing(ANNOUNCED)
-    local quiet = 0
-    local _, waited = wait(tonumber(arguments.seconds) or 0, function()
-        local idle = tonumber(ngx.var.connections_waiting) == 0 and ledger.promised() == 0
-        quiet = idle and quiet + 1 or 0
-        return quiet == 2
+    local quiet, waited = wait(tonumber(arguments.seconds) or 0, function()
+        return ledger.promised() == 0 and tonumber(ngx.var.connections_waiting) == 0
     end)
-    reply(200, { quiet = quiet == 2, waited_seconds = waited })
+    reply(200, { quiet = quiet, waited_seconds = waited })
 end
 
 routes["DELETE /closing"] = function()

@@ -1,12 +1,11 @@
 -- Sends each request to a container of the live release, in turn.
+local absence = require "monopco.absence"
 local balancer = require "ngx.balancer"
 local event = require "monopco.event"
 local ledger = require "monopco.ledger"
 local live = require "monopco.live"
 local workers = require "monopco.workers"
 
--- Seconds that a peer which cannot be reached is left out.
-local DOWN = 2
 -- Seconds that an idle connection to the app is kept. Node closes idle ones after 5: were it the first to do so, it
 -- could cross with a request, and one that must not be sent twice would be lost.
 local IDLE = 2
@@ -35,29 +34,27 @@ function M.admit()
     end
 end
 
+-- nginx lists what it knows of each try.
 local function last(list)
     return (list or ""):match("([^ ,:]+)$")
 end
 
--- A peer to which no connection was made is left out for a while.
-local function leave_out(target)
-    if shared:add("down|" .. target.address, true, DOWN) then
-        event.tell("peer cannot be reached, left out for a while",
-            { address = target.address, release = target.release, seconds = DOWN })
+local function is_live(target)
+    for _, other in ipairs(live.current().targets) do
+        if other.address == target.address then
+            return true
+        end
     end
+    return false
 end
 
-function M.is_down(address)
-    return shared:get("down|" .. address) ~= nil
-end
-
--- The next peer in turn that is not down and was not tried; when there is none, one that may not answer.
+-- The next peer in turn that is not absent and was not tried; when there is none, one that may not answer.
 local function next_target(targets, tried)
     local turn, second_best = shared:incr("turn", 1, 0), nil
     for step = 0, #targets - 1 do
         local target = targets[(turn + step) % #targets + 1]
         if target ~= tried then
-            if not M.is_down(target.address) then
+            if not absence.is_absent(target.address) then
                 return target
             end
             second_best = second_best or target
@@ -71,10 +68,9 @@ M.choose = event.guard(function()
     local id = ngx.var.request_id
     local tried = ledger.target(id)
     if tried then
-        -- The list ends with the try that begins now.
-        local before = ngx.var.upstream_connect_time:match("([^ ,]+), [^ ,]+$")
-        if before == "-" then
-            leave_out(tried)
+        -- The try that begins now stands at the end of the list, with nothing yet.
+        if ngx.var.upstream_bytes_sent:match("(%d+) : $") == "0" then
+            absence.report(tried, is_live)
         end
     else
         balancer.set_more_tries(RETRIES)
@@ -97,8 +93,8 @@ end)
 M.finish = event.guard(function()
     local id = ngx.var.request_id
     local target = ledger.target(id)
-    if target and ngx.status ~= 499 and last(ngx.var.upstream_connect_time) == "-" then
-        leave_out(target)
+    if target and ngx.status ~= 499 and last(ngx.var.upstream_bytes_sent) == "0" then
+        absence.report(target, is_live)
     end
     local seconds = tonumber(last(ngx.var.upstream_header_time)) or tonumber(last(ngx.var.upstream_response_time)) or 0
     ledger.close(id, ngx.status, seconds)

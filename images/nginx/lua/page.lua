@@ -76,8 +76,16 @@ local function as_page(status, words)
     return (PAGE:gsub("{([%a_]+)}", values))
 end
 
+-- 504 also stands for an app that could not be reached at all; that is the maintenance page's case.
+local function status_to_tell()
+    if ngx.status == 504 and (ngx.var.upstream_bytes_sent or ""):match("%d+$") == "0" then
+        ngx.status = 503
+    end
+    return ngx.status
+end
+
 function M.serve()
-    local status = ngx.status
+    local status = status_to_tell()
     local words = TEXTS[status] or TEXTS[500]
     local json = wants_json()
     ngx.ctx.own_page = true
