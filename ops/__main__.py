@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Sequence
 
 import typer
 from rich.markup import escape
 
 from ops.console import notes
-from ops.down import down
-from ops.env import env
 from ops.errors import CommandError
-from ops.logs import logs
-from ops.preview import preview
-from ops.status import status
-from ops.test import run_tests
-from ops.up import up
 
-app = typer.Typer(
-    name="./monopco",
-    help="MonOPCO on a machine of one's own: one Pulumi program, and what is needed around it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
-for verb in (up, preview, down, status, logs, env):
-    app.command()(verb)
-app.command("test")(run_tests)
+# A verb is the function of its name in the module of its name; only the one that is asked for is imported.
+_VERBS = ("up", "preview", "down", "status", "logs", "env", "test")
+
+
+def command_line(arguments: Sequence[str]) -> typer.Typer:
+    """The command with the verb that `arguments` ask for, or with all of them for help and for mistakes."""
+    app = typer.Typer(
+        name="./monopco",
+        help="MonOPCO on a machine of one's own: one Pulumi program, and what is needed around it.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(lambda: None)
+    wanted = [verb for verb in _VERBS if verb in arguments[:1]] or _VERBS
+    for verb in wanted:
+        app.command(verb)(getattr(importlib.import_module(f"ops.{verb}"), verb))
+    return app
 
 
 def main() -> None:
     try:
-        app(prog_name="./monopco")
-    except CommandError as failure:
-        notes.print(f"[bold red]monopco:[/] {escape(str(failure))}")
-        sys.exit(failure.code)
+        command_line(sys.argv[1:])(prog_name="./monopco")
+    except CommandError as error:
+        notes.print(f"[bold red]monopco:[/] {escape(str(error))}")
+        sys.exit(error.code)
 
 
 if __name__ == "__main__":

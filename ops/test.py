@@ -24,7 +24,7 @@ class Suite(str, enum.Enum):
     BENCH = "bench"
 
 
-def run_tests(
+def test(
     suite: Annotated[Suite | None, typer.Argument(help="unit and integration when it is left out.")] = None,
 ) -> None:
     """Run the tests: unit (checks and tests without Docker), integration (real containers), or bench (measures)."""

@@ -43,7 +43,7 @@ def reachable(version: str, releases: str = RELEASES) -> bool:
 
 
 def install(version: str, tools: Path, report: Report, releases: str = RELEASES) -> bool:
-    """Put the official programs into the folder `tools`; False when there is no answer within 5 seconds.
+    """Put the official programs into the folder `tools`; False when they cannot be had, with the reason reported.
 
     Raises StepError when what comes is not what was published.
     """

@@ -7,9 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-from ops.bootstrap import download, python
+from ops.bootstrap import python
 from ops.bootstrap.commands import Report, answer, run
-from ops.bootstrap.errors import StepError
 from ops.bootstrap.stamps import Stamp, key
 from ops.bootstrap.steps import Step
 from ops.places import CACHE, PROJECT, PULUMI_HOME, TOOLS
@@ -71,12 +70,14 @@ def _make(report: Report) -> str:
 def _choose(report: Report, *, built_before: bool) -> tuple[str, Path]:
     """Make Pulumi and the plugins available, in the order of preference; where it came from and where it is."""
     ours = TOOLS / "pulumi"
-    if not built_before:
+    if not built_before:  # its HTTP client would take 50 ms of every start
+        from ops.bootstrap import download  # noqa: PLC0415
+
         own = own_program(os.environ.get("PATH", os.defpath))
         if own is not None and download.reachable(VERSION) and _download_plugins(own, report):
             shutil.rmtree(TOOLS, ignore_errors=True)
             return _OWN, own
-        if own is None and _official(report) and _download_plugins(ours, report):
+        if own is None and download.install(VERSION, TOOLS, report) and _download_plugins(ours, report):
             return _OFFICIAL, ours
     _build(report)
     return _BUILT, ours
@@ -89,14 +90,6 @@ def own_program(path: str) -> Path | None:
     if found is None or version_number(answer([found, "version"]).stdout) < version_number(VERSION):
         return None
     return Path(found)
-
-
-def _official(report: Report) -> bool:
-    try:
-        return download.install(VERSION, TOOLS, report)
-    except StepError as error:
-        report(str(error))
-        return False
 
 
 def _download_plugins(program: Path, report: Report) -> bool:
