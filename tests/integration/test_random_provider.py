@@ -1,0 +1,285 @@
+"""The plugin "random", as a program and the engine see it, from creation to deletion, for every type."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi_project import PulumiProject
+
+EVERY_TYPE = """
+random.RandomBytes("bytes", length=12, keepers=KEEPERS)
+random.RandomId("id", byte_length=6, prefix="p-", keepers=KEEPERS)
+random.RandomInteger("integer", min=1, max=50000, seed="abc", keepers=KEEPERS)
+random.RandomPassword("password", length=24, min_upper=5, override_special="_", keepers=KEEPERS)
+random.RandomPet("pet", length=3, prefix="the", separator="_", keepers=KEEPERS)
+random.RandomShuffle("shuffle", inputs=["a", "b", "c", "d"], seed="abc", keepers=KEEPERS)
+random.RandomString("string", length=9, special=False, keepers=KEEPERS)
+random.RandomUuid("uuid", keepers=KEEPERS)
+random.RandomUuid4("uuid4", keepers=KEEPERS)
+random.RandomUuid7("uuid7", keepers=KEEPERS)
+"""
+TYPES = {"bytes", "id", "integer", "password", "pet", "shuffle", "string", "uuid", "uuid4", "uuid7"}
+SEEDED = {"integer", "shuffle"}
+
+
+def every_type(keepers: dict[str, str]) -> str:
+    return f"KEEPERS = {keepers!r}\n{EVERY_TYPE}"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> PulumiProject:
+    return PulumiProject(tmp_path / "project")
+
+
+def test_every_type_lives_from_creation_to_deletion(project: PulumiProject) -> None:
+    project.write(every_type({"round": "1"}))
+    assert project.preview().operations == dict.fromkeys(TYPES, "create")
+    assert project.up().operations == dict.fromkeys(TYPES, "create")
+    first = {name: project.outputs(name) for name in TYPES}
+
+    assert project.up().changes == {}
+    project.refresh()
+    assert {name: project.outputs(name) for name in TYPES} == first, "a refresh changed a value"
+    assert project.up().changes == {}, "nothing was to do after a refresh"
+
+    project.write(every_type({"round": "2"}))
+    planned = project.preview()
+    assert planned.operations == dict.fromkeys(TYPES, "create-replacement")
+    assert all(list(step.differences) == ["keepers"] for step in planned.steps.values())
+    replaced = project.up()
+    assert replaced.changes == {"replace": len(TYPES)}
+    for name in TYPES:
+        created, deleted = replaced.order.index(f"create-replacement {name}"), f"delete-replaced {name}"
+        assert created < replaced.order.index(deleted), f"{name} was deleted before its replacement was there"
+    again = {name: project.outputs(name) for name in TYPES}
+    same = {name for name in TYPES if again[name] == {**first[name], "keepers": {"round": "2"}}}
+    assert same == SEEDED, "only a seed gives the same value twice"
+
+    assert project.destroy().operations == dict.fromkeys(TYPES, "delete")
+    assert project.state() == {}
+
+
+def test_values_have_the_form_that_was_asked_for(project: PulumiProject) -> None:
+    project.write(every_type({}))
+    project.up()
+    states = project.state(show_secrets=True)
+
+    password = project.outputs("password")
+    assert re.fullmatch(r"[A-Za-z0-9_]{24}", password["result"])
+    assert sum(character.isupper() for character in password["result"]) >= 5
+    assert password["bcryptHash"].startswith("$2a$10$")
+    assert states["password"]["id"] == "none"
+    defaults = {"lower": True, "numeric": True, "number": True, "special": True, "upper": True, "minLower": 0}
+    assert defaults.items() <= password.items()
+
+    string = project.outputs("string")
+    assert re.fullmatch(r"[A-Za-z0-9]{9}", string["result"])
+    assert states["string"]["id"] == string["result"]
+
+    identifier = project.outputs("id")
+    raw = base64.urlsafe_b64decode(identifier["b64Url"].removeprefix("p-") + "==")
+    assert len(raw) == 6
+    assert identifier["b64Std"] == "p-" + base64.b64encode(raw).decode()
+    assert identifier["hex"] == "p-" + raw.hex()
+    assert identifier["dec"] == f"p-{int.from_bytes(raw, 'big')}"
+    assert "p-" + states["id"]["id"] == identifier["b64Url"]
+
+    secret = project.outputs("bytes")
+    assert len(binascii.unhexlify(secret["hex"])) == 12
+    assert base64.b64decode(secret["base64"]).hex() == secret["hex"]
+
+    assert re.fullmatch(r"the_[a-z]+_[a-z]+_[a-z]+", states["pet"]["id"])
+    assert sorted(project.outputs("shuffle")["results"]) == ["a", "b", "c", "d"]
+    assert 1 <= project.outputs("integer")["result"] <= 50000
+    assert uuid.UUID(project.outputs("uuid4")["result"]).version == 4
+    assert uuid.UUID(project.outputs("uuid7")["result"]).version == 7
+    assert str(uuid.UUID(project.outputs("uuid")["result"])) == states["uuid"]["id"]
+
+
+def test_what_is_secret_is_neither_in_the_state_nor_shown(project: PulumiProject) -> None:
+    project.write(every_type({}))
+    run = project.up()
+    assert project.secret_outputs("password") == {"result", "bcryptHash"}
+    assert project.secret_outputs("bytes") == {"base64", "hex"}
+    project.refresh()
+    assert project.secret_outputs("password") == {"result", "bcryptHash"}, "a refresh laid a secret open"
+    for secret in (project.outputs("password")["result"], project.outputs("password")["bcryptHash"]):
+        assert secret not in project.stored()
+        assert secret not in str(run.events)
+        assert secret not in project.pulumi("preview", "--diff")
+
+
+def test_a_seed_gives_the_values_that_it_gives_with_the_official_plugin(project: PulumiProject) -> None:
+    project.write(
+        """
+        random.RandomInteger("three", min=1, max=3, seed="12345")
+        random.RandomInteger("two", min=1, max=3, seed="123456")
+        random.RandomShuffle("shuffle", inputs=["a", "b", "c", "d", "e"], seed="-")
+        """
+    )
+    project.up()
+    assert project.outputs("three")["result"] == 3
+    assert project.outputs("two")["result"] == 2
+    assert project.outputs("shuffle")["results"] == ["a", "c", "b", "e", "d"]
+
+
+def test_writing_a_default_out_is_no_change(project: PulumiProject) -> None:
+    project.write('random.RandomString("text", length=8)\nrandom.RandomPet("pet")')
+    project.up()
+    project.write(
+        """
+        random.RandomString("text", length=8, special=True, upper=True, lower=True, numeric=True, min_lower=0)
+        random.RandomPet("pet", length=2, separator="-")
+        """
+    )
+    assert project.up().changes == {}
+
+
+def test_an_empty_list_of_special_characters_is_taken_away_in_place(project: PulumiProject) -> None:
+    project.write(
+        """
+        random.RandomString("text", length=8, override_special="")
+        random.RandomPassword("password", length=8, override_special="")
+        """
+    )
+    project.up()
+    before = project.outputs("text")["result"], project.outputs("password")["result"]
+    project.write('random.RandomString("text", length=8)\nrandom.RandomPassword("password", length=8)')
+    assert project.up().changes == {"update": 2}
+    assert (project.outputs("text")["result"], project.outputs("password")["result"]) == before
+    assert project.secret_outputs("password") == {"result", "bcryptHash"}
+    assert project.up().changes == {}
+
+
+CHANGES = {
+    "length": ('RandomPassword("length", length=8)', 'RandomPassword("length", length=9)'),
+    "special": ('RandomPassword("special", length=8)', 'RandomPassword("special", length=8, special=False)'),
+    "minNumeric": ('RandomPassword("minNumeric", length=8)', 'RandomPassword("minNumeric", length=8, min_numeric=2)'),
+    "overrideSpecial": (
+        'RandomString("overrideSpecial", length=8, override_special="-")',
+        'RandomString("overrideSpecial", length=8, override_special="+")',
+    ),
+    "prefix": ('RandomId("prefix", byte_length=4)', 'RandomId("prefix", byte_length=4, prefix="x")'),
+    "byteLength": ('RandomId("byteLength", byte_length=4)', 'RandomId("byteLength", byte_length=5)'),
+    "max": ('RandomInteger("max", min=1, max=2)', 'RandomInteger("max", min=1, max=3)'),
+    "seed": ('RandomInteger("seed", min=1, max=3)', 'RandomInteger("seed", min=1, max=3, seed="12345")'),
+    "separator": ('RandomPet("separator")', 'RandomPet("separator", separator="+")'),
+    "inputs": ('RandomShuffle("inputs", inputs=["a"])', 'RandomShuffle("inputs", inputs=["a", "b"])'),
+    "resultCount": (
+        'RandomShuffle("resultCount", inputs=["a"])',
+        'RandomShuffle("resultCount", inputs=["a"], result_count=2)',
+    ),
+    "keepers": ('RandomUuid("keepers", keepers={"a": "b"})', 'RandomUuid("keepers")'),
+}
+
+
+def test_another_value_is_made_when_an_argument_changes(project: PulumiProject) -> None:
+    project.write("\n".join(f"random.{before}" for before, _ in CHANGES.values()))
+    project.up()
+    project.write("\n".join(f"random.{after}" for _, after in CHANGES.values()))
+    planned = project.preview().steps
+    assert {name: list(step.differences) for name, step in planned.items()} == {name: [name] for name in CHANGES}
+    assert project.up().changes == {"replace": len(CHANGES)}
+    assert project.up().changes == {}
+
+
+IMPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "RandomPassword": ("sup3rsecret", "none", {"result": "sup3rsecret", "length": 11}),
+    "RandomString": ("mydata", "mydata", {"result": "mydata", "length": 6, "special": True}),
+    "RandomId": ("p-,p-9hUg", "p-9hUg", {"prefix": "p-", "hex": "p-a7ef6152", "byteLength": 4}),
+    "RandomBytes": ("8/fu3q+2DcgSJ19i0jZ5Cw==", "8/fu3q+2DcgSJ19i0jZ5Cw==", {"length": 16}),
+    "RandomInteger": ("15390,1,50000,abc", "15390", {"result": 15390, "min": 1, "max": 50000, "seed": "abc"}),
+    "RandomUuid": (*("aabbccdd-eeff-0011-2233-445566778899",) * 2, {}),
+    "RandomUuid4": (*("6b0f8e7c-3adc-4b63-a3d4-fc75b0e5e8b1",) * 2, {}),
+    "RandomUuid7": (*("0196a2b8-7d4b-7e1c-8c3a-9d1f2e3b4c5d",) * 2, {}),
+}
+
+
+def test_values_that_exist_are_imported_and_then_kept(project: PulumiProject, tmp_path: Path) -> None:
+    wanted = [{"type": type_token(kind), "name": kind, "id": given} for kind, (given, _, _) in IMPORTS.items()]
+    (tmp_path / "imports.json").write_text(json.dumps({"resources": wanted}), encoding="utf-8")
+    project.pulumi(
+        *("import", "--file", str(tmp_path / "imports.json"), "--generate-code=false", "--yes", "--protect=false")
+    )
+    states = project.state()
+    for kind, (_, identifier, outputs) in IMPORTS.items():
+        assert states[kind]["id"] == identifier
+        assert outputs.items() <= project.outputs(kind).items()
+    assert project.secret_outputs("RandomPassword") == {"result", "bcryptHash"}
+    assert project.secret_outputs("RandomBytes") == {"base64", "hex"}
+    project.write(
+        """
+        random.RandomPassword("RandomPassword", length=11)
+        random.RandomString("RandomString", length=6)
+        random.RandomId("RandomId", byte_length=4, prefix="p-")
+        random.RandomBytes("RandomBytes", length=16)
+        random.RandomInteger("RandomInteger", min=1, max=50000, seed="abc")
+        random.RandomUuid("RandomUuid")
+        random.RandomUuid4("RandomUuid4")
+        random.RandomUuid7("RandomUuid7")
+        """
+    )
+    assert project.up().changes == {}
+
+
+@pytest.mark.parametrize("kind", ["RandomPet", "RandomShuffle"])
+def test_what_cannot_be_imported_says_so(project: PulumiProject, kind: str) -> None:
+    project.write("")
+    attempt = project.attempt("import", type_token(kind), "r", "some-name", "--yes")
+    assert attempt.returncode != 0
+    assert f"{kind} cannot be imported" in attempt.stdout + attempt.stderr
+
+
+def test_arguments_that_cannot_be_met_are_refused_before_anything_is_made(project: PulumiProject) -> None:
+    for program, reason in {
+        'RandomPassword("r", length=0)': "must be at least 1, got 0",
+        'RandomPassword("r", length=3, min_lower=2, min_upper=2)': "= 4, got 3",
+        'RandomString("r", length=3, number=True, numeric=False)': "they are one setting",
+        'RandomString("r", length=3, numeric=False, special=False, upper=False, lower=False)': "at least one of",
+        'RandomId("r", byte_length=0)': "must be at least 1, got 0",
+        'RandomInteger("r", min=5, max=4)': "got min 5 and max 4",
+        'RandomShuffle("r", inputs=["a"], result_count=-1)': "must be at least 0, got -1",
+    }.items():
+        project.write(f"random.{program}")
+        failed = project.try_up()
+        assert reason in failed.failure, program
+        assert project.state() == {}
+
+
+def test_an_argument_that_is_known_only_later_is_judged_then(project: PulumiProject) -> None:
+    project.write(
+        """
+        number = random.RandomInteger("number", min=12, max=12)
+        random.RandomPassword("password", length=number.result, keepers={"number": number.id})
+        """
+    )
+    assert project.preview().operations == {"number": "create", "password": "create"}
+    project.up()
+    assert len(project.outputs("password")["result"]) == 12
+
+
+def test_a_state_of_the_official_plugin_is_taken_over_as_it_is(project: PulumiProject, tmp_path: Path) -> None:
+    project.write(every_type({"round": "1"}))
+    project.up()
+    exported = tmp_path / "state.json"
+    exported.write_text(
+        project.pulumi("stack", "export").replace('"__meta":', '"__pulumi_raw_state_delta": {"obj": {}}, "__meta":'),
+        encoding="utf-8",
+    )
+    project.pulumi("stack", "import", "--file", str(exported))
+    assert project.outputs("password")["__meta"] == '{"schema_version":"3"}'
+    assert "__pulumi_raw_state_delta" in project.outputs("password")
+    assert project.up().changes == {}
+    project.refresh()
+    assert project.up().changes == {}
+
+
+def type_token(kind: str) -> str:
+    return f"random:index/{kind[0].lower()}{kind[1:]}:{kind}"
