@@ -98,6 +98,11 @@ def answer(
         return subprocess.CompletedProcess(command, 124, "", f"no answer within {seconds:g} seconds")
 
 
+def stopping() -> bool:
+    """Whether the programs have been told to end."""
+    return _stopping.is_set()
+
+
 def stop_all() -> None:
     """End every program that is running, kindly first."""
     _stopping.set()

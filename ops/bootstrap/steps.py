@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from ops.bootstrap.commands import Report, stop_all
+from ops.bootstrap.commands import Report, stop_all, stopping
 from ops.bootstrap.errors import StepError
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -132,7 +132,7 @@ def make(steps: Sequence[Step], display: Display) -> dict[str, StepError]:
             display.end(step.name, step.make(report))
         except StepError as error:
             failures[step.name] = error
-            display.end(step.name, str(error).splitlines()[0], failed=True)
+            display.end(step.name, "stopped" if stopping() else str(error).splitlines()[0], failed=True)
 
     with ThreadPoolExecutor(max(1, len(steps))) as pool:
         try:
