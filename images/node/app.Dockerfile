@@ -1,14 +1,8 @@
 # The app: the context is its source folder, RUNTIME and BUILD are the targets of the Dockerfile beside this one.
+# A developer's own files, .env above all, do not even reach the builder: see app.Dockerfile.dockerignore.
 ARG RUNTIME=monopco/node:runtime
 ARG BUILD=monopco/node:build
 ARG DEPENDENCIES=production
-
-# Without what a developer's folder holds besides the source. What is left decides, by content, if the app is built again.
-FROM ${BUILD} AS source
-WORKDIR /source
-COPY . .
-RUN find . \( -type d \( -name node_modules -o -name dist \) -o -name .git -o -name .env -o -name '.env.*' ! -name .env.example \
-        -o -name '*.log' -o -name .DS_Store -o -name .dockerignore -o -name '.dockerfile.*' \) -prune -exec rm -rf {} +
 
 FROM ${BUILD} AS manifest
 ARG PNPM_VERSION
@@ -30,7 +24,7 @@ RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem --mount=type=cache,id=m
 FROM dependencies-${DEPENDENCIES} AS dependencies
 
 FROM dependencies-all AS built
-COPY --from=source /source ./
+COPY . ./
 # VITE_* values become part of the page: base64 of a JSON object.
 ARG PUBLIC_ENV
 RUN NODE_ENV=production public-env pnpm run build
