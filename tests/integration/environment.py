@@ -45,6 +45,12 @@ def docker(*arguments: str, check: bool = True, stdin: str | None = None) -> str
     return done.stdout.strip()
 
 
+def everything_said(container: str) -> str:
+    """All that a container wrote, to either stream."""
+    done = run(["docker", "logs", container], env=dict(shell_environment()))
+    return done.stdout + done.stderr
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nothing listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
