@@ -10,6 +10,7 @@ import typer
 from ops.console import output
 from ops.errors import MISTAKE, CommandError
 from ops.options import StackOption
+from ops.places import DEFAULT_STACK
 from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
 
@@ -17,7 +18,7 @@ _DATA = "database-data"  # the resource that holds the database
 
 
 def down(
-    stack: StackOption = "dev",
+    stack: StackOption = DEFAULT_STACK,
     *,
     keep_data: Annotated[
         bool, typer.Option("--keep-data", help="Leave the database's data for the next `up`.")

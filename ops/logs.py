@@ -13,6 +13,7 @@ import typer
 from ops import containers
 from ops.errors import CommandError
 from ops.options import StackOption
+from ops.places import DEFAULT_STACK
 from ops.stack_file import StackFile
 
 
@@ -26,7 +27,7 @@ class Component(str, enum.Enum):
 
 def logs(
     component: Annotated[Component | None, typer.Argument(help="All of them when it is left out.")] = None,
-    stack: StackOption = "dev",
+    stack: StackOption = DEFAULT_STACK,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as new lines come.")] = False,
     tail: Annotated[int, typer.Option("--tail", "-n", min=0, help="Lines of each container to begin with.")] = 100,

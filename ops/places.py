@@ -16,4 +16,5 @@ LOGS = STATE / "logs"
 PASSPHRASE = STATE / "passphrase"
 CERTIFICATES = STATE / "ca.pem"
 
+DEFAULT_STACK = "dev"
 BASE_IMAGE = "monopco/base:trixie"

@@ -9,13 +9,13 @@ import typer
 
 from ops.console import output
 from ops.options import StackOption
-from ops.places import PROJECT
+from ops.places import DEFAULT_STACK, PROJECT
 from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
 
 
 def preview(
-    stack: StackOption = "dev",
+    stack: StackOption = DEFAULT_STACK,
     *,
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask Docker what is really there, first.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show every property that differs, as Pulumi does.")] = False,

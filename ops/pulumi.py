@@ -16,7 +16,7 @@ from ops.console import notes
 from ops.environment import uses_own_state
 from ops.errors import FAILED, MISTAKE, CommandError
 from ops.events import Display, Outcome
-from ops.places import LOGS, PASSPHRASE, PROJECT
+from ops.places import DEFAULT_STACK, LOGS, PASSPHRASE, PROJECT
 
 _STACK_NOT_FOUND = 6  # exit code of the CLI
 _MISTAKES = re.compile(r"^\d+ mistakes? in the configuration")
@@ -31,7 +31,8 @@ class Pulumi:
     def ensure(self) -> None:
         """Make the stack when Pulumi does not know it yet, and let go of it when a Pulumi that ended still holds it."""
         if self._ask(["stack", "--show-name"], allowed=(0, _STACK_NOT_FOUND)) == "":
-            self._ask(["stack", "init", self._name, "--no-select"], stack=False)
+            select = [] if self._name == DEFAULT_STACK else ["--no-select"]  # never select prod by the way
+            self._ask(["stack", "init", self._name, *select], stack=False)
         held = locks.of_stack(self._name) if uses_own_state(os.environ) else []
         if held and all(lock.abandoned() for lock in held):
             notes.print(f"The run of {held[0]} ended without letting go of the stack; going on from where it was.")

@@ -16,6 +16,7 @@ from ops.console import output
 from ops.containers import Container
 from ops.errors import FAILED
 from ops.options import StackOption
+from ops.places import DEFAULT_STACK
 from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
 
@@ -23,7 +24,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def status(
-    stack: StackOption = "dev",
+    stack: StackOption = DEFAULT_STACK,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:

@@ -11,12 +11,12 @@ from ops import preflight
 from ops.console import output
 from ops.events import Outcome
 from ops.options import StackOption
-from ops.places import PROJECT, STATE
+from ops.places import DEFAULT_STACK, PROJECT, STATE
 from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
 
 
-def up(stack: StackOption = "dev") -> None:
+def up(stack: StackOption = DEFAULT_STACK) -> None:
     """Build, start and switch to what the stack file and the source say now. Changes nothing when nothing differs."""
     started = time.monotonic()
     file, pulumi = StackFile.read(stack), Pulumi(stack)
