@@ -3,6 +3,12 @@
 -- so that a restart of nginx goes on where it was.
 local cjson = require "cjson.safe"
 local event = require "monopco.event"
+local ffi = require "ffi"
+
+ffi.cdef [[
+int fileno(void *stream);
+int fsync(int fd);
+]]
 
 local FILE = "/var/lib/monopco/peers"
 local FIELDS = { "release", "since", "peers", "maintenance", "switch" }
@@ -57,15 +63,16 @@ local function parse(json)
     return parsed
 end
 
+-- Whole or not at all, also when the machine loses its power.
 local function save(json)
     local file, problem = io.open(FILE .. ".new", "w")
     if not file then
         return nil, problem
     end
-    local written, failure = file:write(json)
-    local closed = file:close()
-    if not (written and closed) then
-        return nil, failure or "cannot write " .. FILE .. ".new"
+    local written = file:write(json) and file:flush() and ffi.C.fsync(ffi.C.fileno(file)) == 0
+    file:close()
+    if not written then
+        return nil, "cannot write " .. FILE .. ".new"
     end
     return os.rename(FILE .. ".new", FILE)
 end
