@@ -56,6 +56,11 @@ def is_git_url(source: str) -> bool:
     return "://" in source or source.startswith("git@")
 
 
+def is_commit(ref: str) -> bool:
+    """Whether `app.ref` is a full commit id, which alone cannot move."""
+    return bool(_COMMIT.fullmatch(ref))
+
+
 def checkout_folder(project: Path, commit: str) -> Path:
     """Where the checkout of a pinned commit lies."""
     return project / ".cache" / "sources" / commit
@@ -63,7 +68,7 @@ def checkout_folder(project: Path, commit: str) -> Path:
 
 def _locate(project: Path, source: str, ref: str | None) -> Path:
     if is_git_url(source):
-        if ref is None or not _COMMIT.fullmatch(ref):
+        if ref is None or not is_commit(ref):
             raise SourceError(
                 f"app.ref: must be a commit of 40 hexadecimal digits for a git source (got {json.dumps(ref)}); "
                 "find it with: git ls-remote " + source

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ops import checkout
 from ops.console import output
 from ops.options import StackOption
 from ops.places import DEFAULT_STACK, PROJECT
@@ -21,7 +22,7 @@ def preview(
     diff: Annotated[bool, typer.Option("--diff", help="Show every property that differs, as Pulumi does.")] = False,
 ) -> None:
     """Show what `up` would change, without touching anything."""
-    StackFile.read(stack)
+    checkout.ensure(StackFile.read(stack))
     pulumi = Pulumi(stack)
     pulumi.ensure()
     arguments = ["--refresh"] if refresh else []

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from ops import preflight
+from ops import checkout, preflight
 from ops.console import output
 from ops.events import Outcome
 from ops.options import StackOption
@@ -21,6 +21,7 @@ def up(stack: StackOption = DEFAULT_STACK) -> None:
     started = time.monotonic()
     file, pulumi = StackFile.read(stack), Pulumi(stack)
     pulumi.ensure()
+    checkout.ensure(file)
     if preflight.is_local(file):
         preflight.docker_disk()
         preflight.settle_ports(file, pulumi)
