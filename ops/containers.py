@@ -40,6 +40,11 @@ def of_stack(stack: str, host: str | None = None) -> list[Container]:
     return sorted(found, key=lambda each: (each.component, each.name))
 
 
+def publisher(port: int) -> str:
+    """The running container that publishes `port` on this machine; empty when there is none."""
+    return docker(["ps", "--filter", f"publish={port}", "--format", "{{.Names}}"]).partition("\n")[0]
+
+
 def container(fields: dict[str, Any]) -> Container:
     """A container from what `docker inspect` says."""
     labels, state = fields["Config"]["Labels"] or {}, fields["State"]

@@ -9,6 +9,7 @@ import typer
 
 from ops.console import output
 from ops.errors import MISTAKE, CommandError
+from ops.events import count
 from ops.options import StackOption
 from ops.places import DEFAULT_STACK
 from ops.pulumi import Pulumi
@@ -43,7 +44,7 @@ def down(
     _set_protection(pulumi, keep=keep)
     outcome = pulumi.operate("destroy", ["--exclude-protected"] if keep else [])
     data = "The data is kept." if keep else "The data is deleted."
-    output.print(f"\n[bold]{outcome.changed} resources removed.[/] {data}" if outcome.changed else "Nothing to remove.")
+    output.print(f"\n[bold]{count(outcome.changed)} removed.[/] {data}" if outcome.changed else "Nothing to remove.")
 
 
 def _confirm(stack: str, *, keep: bool, yes: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -49,6 +51,11 @@ class Outcome:
         return sum(count for operation, count in self.changes.items() if operation not in ("same", "read", "refresh"))
 
 
+def count(number: int) -> str:
+    """A number of resources."""
+    return "1 resource" if number == 1 else f"{number} resources"
+
+
 def name(urn: str) -> str:
     """A resource as "container release-1a2b-1": its kind and its name in the program."""
     *_, kind, own = urn.split("::")
@@ -64,16 +71,17 @@ def shown_names(metadata: dict[str, Any]) -> bool:
 class Display:
     """Lines for what is done, and on a terminal spinners for what is being done."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self.outcome = Outcome()
+        self._console = Console(file=io.StringIO()) if quiet else output
         self._builds = BuildLogs()
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
-            console=output,
+            console=self._console,
             transient=True,
-            disable=not output.is_terminal,
+            disable=not self._console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}
@@ -101,7 +109,7 @@ class Display:
             if operation in _PLANNED and shown_names(metadata):
                 mark, verb = _PLANNED[operation]
                 keys = f" [dim]({', '.join(changed_keys(metadata))})[/]" if operation in ("update", "replace") else ""
-                output.print(f"{mark} {verb:<8} {escape(name(urn))}{keys}")
+                self._console.print(f"{mark} {verb:<8} {escape(name(urn))}{keys}")
         elif operation in _DONE and shown_names(metadata):
             self._started[urn] = time.monotonic()
             self._tasks[urn] = self._progress.add_task(escape(name(urn)), total=None)
@@ -112,11 +120,13 @@ class Display:
             self.outcome.outputs = metadata["new"].get("outputs") or {}
         if started := self._end(metadata["urn"]):
             mark, verb = _DONE[metadata["op"]]
-            output.print(f"{mark} {verb:<16}{escape(name(metadata['urn']))} [dim]{time.monotonic() - started:.1f} s[/]")
+            self._console.print(
+                f"{mark} {verb:<16}{escape(name(metadata['urn']))} [dim]{time.monotonic() - started:.1f} s[/]"
+            )
 
     def _failed(self, event: dict[str, Any]) -> None:
         if self._end(event["metadata"]["urn"]):
-            output.print(f"[bold red]![/] failed          {escape(name(event['metadata']['urn']))}")
+            self._console.print(f"[bold red]![/] failed          {escape(name(event['metadata']['urn']))}")
 
     def _summary(self, event: dict[str, Any]) -> None:
         self.outcome.changes = event["resourceChanges"] or {}
@@ -138,14 +148,14 @@ class Display:
             ):
                 self.outcome.errors.append(text)
         elif event["severity"] == "warning" and message:
-            output.print(f"[yellow]warning[/] {escape(f'{about}: {message}' if about else message)}")
+            self._console.print(f"[yellow]warning[/] {escape(f'{about}: {message}' if about else message)}")
         elif event["severity"] in ("info", "info#err") and message:
-            output.print(f"[dim]  {escape(f'{about}: {message}' if about else message)}[/]")
+            self._console.print(f"[dim]  {escape(f'{about}: {message}' if about else message)}[/]")
 
     def _tell_build(self, build: str, line: str) -> None:
         """The last line of a build's log, beside its image; without a terminal as a line of its own."""
-        if not output.is_terminal:
-            output.print(f"  {escape(f'{build}: {line}')}")
+        if not self._console.is_terminal:
+            self._console.print(f"  {escape(f'{build}: {line}')}")
             return
         for urn, task in self._tasks.items():
             if urn.endswith(f"::image-{build}-build"):

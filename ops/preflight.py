@@ -57,6 +57,8 @@ def settle_ports(stack: StackFile, pulumi: Pulumi) -> dict[str, tuple[int, int]]
         if free is None:
             raise CommandError(_taken(stack.name, key, port), MISTAKE)
         moved[key] = (port, free)
+    if moved:
+        pulumi.check()  # mistakes are told before the file is written
     for key, (port, free) in moved.items():
         pulumi.set_config(f"monopco:http.{key}", str(free))
         notes.print(
@@ -73,4 +75,5 @@ def _taken(stack: str, key: str, port: int) -> str:
 
 
 def _holder(port: int) -> str:
-    return ports.listener(port) or "another process"
+    container = containers.publisher(port)
+    return f"the container {container}" if container else ports.listener(port) or "another process"

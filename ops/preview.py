@@ -9,6 +9,7 @@ import typer
 
 from ops import checkout
 from ops.console import output
+from ops.events import count
 from ops.options import StackOption
 from ops.places import DEFAULT_STACK, PROJECT
 from ops.pulumi import Pulumi
@@ -31,6 +32,6 @@ def preview(
         command = ["pulumi", "preview", "--diff", "--suppress-progress", "--stack", stack, *arguments]
         subprocess.run(command, cwd=PROJECT, check=True)
     elif outcome.changed:
-        output.print(f"\n[bold]{outcome.changed} resources would change.[/]")
+        output.print(f"\n[bold]{count(outcome.changed)} would change.[/]")
     else:
         output.print("Nothing would change.")

@@ -55,7 +55,11 @@ class Pulumi:
     def protect(self, urn: str, *, protected: bool) -> None:
         self._ask(["state", "protect" if protected else "unprotect", urn, "--yes"])
 
-    def operate(self, verb: str, arguments: Sequence[str] = ()) -> Outcome:
+    def check(self) -> None:
+        """Raises CommandError when the program refuses the configuration. Shows and changes nothing."""
+        self.operate("preview", quiet=True)
+
+    def operate(self, verb: str, arguments: Sequence[str] = (), *, quiet: bool = False) -> Outcome:
         """Run up, preview or destroy. Raises CommandError with every error once."""
         command = ["pulumi", verb, "--stack", self._name, "--json", "--non-interactive", *arguments]
         if verb != "preview":
@@ -75,7 +79,7 @@ class Pulumi:
                 start_new_session=True,
             ) as process,
         ):
-            outcome = Display().follow(_events(process))
+            outcome = Display(quiet=quiet).follow(_events(process))
             code = process.wait()
             complaints.seek(0)
             if code != 0:

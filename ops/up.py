@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from ops import checkout, preflight
 from ops.console import output
-from ops.events import Outcome
+from ops.events import Outcome, count
 from ops.options import StackOption
 from ops.places import DEFAULT_STACK, PROJECT, STATE
 from ops.pulumi import Pulumi
@@ -31,7 +31,7 @@ def up(stack: StackOption = DEFAULT_STACK) -> None:
 
 def _tell(stack: str, outcome: Outcome, seconds: float) -> None:
     outputs = outcome.outputs
-    did = f"{outcome.changed} resources changed" if outcome.changed else "Nothing to change"
+    did = f"{count(outcome.changed)} changed" if outcome.changed else "Nothing to change"
     output.print(f"\n[bold]{did}[/] [dim]({seconds:.0f} s)[/]")
     for label, value in (("URL", outputs.get("url")), ("Release", outputs.get("release"))):
         if value:
@@ -47,10 +47,8 @@ def _tell_trust(stack: str, authority: Any) -> None:
         return
     if not path.exists() or path.read_text(encoding="utf-8") != authority:
         path.write_text(authority, encoding="utf-8")
-    shown = path.relative_to(PROJECT)
+    shown, installed = path.relative_to(PROJECT), f"/usr/local/share/ca-certificates/monopco-{stack}.crt"
     output.print(
         f"  {'Trust':<9}curl --cacert {shown} …; in a browser, import {shown} as an authority; for all of Debian:"
     )
-    output.print(
-        f"           sudo cp {shown} /usr/local/share/ca-certificates/monopco-{stack}.crt ; sudo update-ca-certificates"
-    )
+    output.print(f"           sudo cp {shown} {installed} && sudo update-ca-certificates")

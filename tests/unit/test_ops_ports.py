@@ -32,6 +32,9 @@ class Recorder(Pulumi):
         super().__init__("dev")
         self.written: dict[str, str] = {}
 
+    def check(self) -> None:
+        """The configuration is right."""
+
     def set_config(self, path: str, value: str) -> None:
         self.written[path] = value
 
@@ -44,6 +47,7 @@ def stack(http: dict[str, object], given: dict[str, object] | None = None) -> St
 
 def running(monkeypatch: pytest.MonkeyPatch, *found: Container) -> None:
     monkeypatch.setattr(containers, "of_stack", lambda _stack: list(found))
+    monkeypatch.setattr(containers, "publisher", lambda _port: "")
 
 
 def test_a_listening_port_is_not_free(taken: socket.socket) -> None:
@@ -141,3 +145,22 @@ def test_only_this_machine_is_looked_at(
         monkeypatch.setenv("DOCKER_HOST", docker_host)
     file = StackFile("dev", {"monopco:server": {"host": host}}, {})
     assert preflight.is_local(file) is local
+
+
+def test_mistakes_are_told_before_a_port_is_moved(monkeypatch: pytest.MonkeyPatch, taken: socket.socket) -> None:
+    class Refusing(Recorder):
+        def check(self) -> None:
+            raise CommandError("1 mistake in the configuration", MISTAKE)
+
+    running(monkeypatch)
+    pulumi = Refusing()
+    with pytest.raises(CommandError, match="1 mistake in the configuration"):
+        preflight.settle_ports(stack({"httpPort": port_of(taken)}), pulumi)
+    assert pulumi.written == {}
+
+
+def test_a_container_that_has_the_port_is_named(monkeypatch: pytest.MonkeyPatch, taken: socket.socket) -> None:
+    running(monkeypatch)
+    monkeypatch.setattr(containers, "publisher", lambda _port: "web")
+    with pytest.raises(CommandError, match="is taken by the container web"):
+        preflight.settle_ports(stack({}, {"httpsPort": port_of(taken)}), Recorder())
