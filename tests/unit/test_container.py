@@ -6,7 +6,7 @@ import pulumi_docker as docker
 import pytest
 from recorder import CONTAINER, Resource, record
 
-from components.container import LOG_LIMITS, SCRATCH, confinement
+from components.container import LOG_LIMITS, SCRATCH, confinement, duration, healthcheck
 from components.stack import Stack
 
 
@@ -44,3 +44,24 @@ def test_a_container_has_an_init_that_hands_signals_on(container: Resource) -> N
 
 def test_what_a_container_may_write_besides_its_volumes_is_limited() -> None:
     assert [path for path, options in SCRATCH.items() if "size=" not in options] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1, "1s"), (59, "59s"), (60, "1m0s"), (90, "1m30s"), (900, "15m0s"), (3600, "1h0m0s"), (3661, "1h1m1s")],
+)
+def test_a_duration_is_written_as_docker_reports_it(seconds: int, text: str) -> None:
+    """Else a refresh sees a change that is none."""
+    assert duration(seconds) == text
+
+
+def test_docker_asks_every_ten_seconds_once_the_start_is_over(stack: Stack) -> None:
+    args = healthcheck(["ready"], start_seconds=90)
+    recording = record(lambda: docker.Container("app", image="image", healthcheck=args, **confinement(stack, "app")))
+    assert recording.named("app").inputs["healthcheck"] == {
+        "tests": ["CMD", "ready"],
+        "interval": "10s",
+        "timeout": "5s",
+        "retries": 3,
+        "startPeriod": "1m30s",
+    }

@@ -231,7 +231,7 @@ class TestContainers:
     def test_its_health_is_an_answer_with_the_expected_text(self, container: Any) -> None:
         check = container.inputs["healthcheck"]
         assert check["tests"] == ["CMD", "healthcheck", "3000", "/health", "ok"]
-        assert check["startPeriod"] == "60s"
+        assert check["startPeriod"] == "1m0s"
 
     def test_it_may_finish_its_requests_before_it_stops(self, container: Any) -> None:
         inputs = container.inputs
