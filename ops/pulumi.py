@@ -83,7 +83,8 @@ class Pulumi:
             code = process.wait()
             complaints.seek(0)
             if code != 0:
-                raise self._failure(outcome.errors or [complaints.read()])
+                words = outcome.errors or [complaints.read().strip() or _wordless(code)]
+                raise self._failure(words)
         return outcome
 
     def _ask(self, arguments: Sequence[str], *, stack: bool = True, allowed: Sequence[int] = (0,)) -> str:
@@ -114,6 +115,11 @@ def plain(error: str) -> str:
     log.write_text(text, encoding="utf-8")
     last = next(line for line in reversed(text.splitlines()) if line.strip())
     return f"{last.strip()}\n  (all of it: {log.relative_to(PROJECT)})"
+
+
+def _wordless(code: int) -> str:
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return f"Pulumi {how} and said nothing. The next run goes on from where it was."
 
 
 def _events(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:

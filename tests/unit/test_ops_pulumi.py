@@ -62,6 +62,11 @@ def test_any_other_error_is_a_failure(said: Path) -> None:
     assert (str(caught), caught.code) == ("Docker does not answer", FAILED)
 
 
+def test_a_killed_pulumi_is_told(said: Path) -> None:
+    (said / "pulumi").write_text("#!/bin/sh\nkill -KILL $$\n", encoding="utf-8")
+    assert str(error(said)) == "Pulumi was killed by signal 9 and said nothing. The next run goes on from where it was."
+
+
 def test_a_wrong_passphrase_is_told_with_its_file(said: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "/project/.state/passphrase")
