@@ -115,17 +115,16 @@ class Environment:
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
     def write_config(self, **sections: Any) -> None:
-        """Write the stack file: no secrets asked for, ports of our own, and `sections` on top."""
-        salt = yaml.safe_load(self.stack_file.read_text()).get("encryptionsalt") if self.stack_file.exists() else None
+        """Write the stack file: no secrets asked for, ports of our own, and `sections` on top; what Pulumi wrote stays."""
+        document: dict[str, Any] = yaml.safe_load(self.stack_file.read_text()) if self.stack_file.exists() else {}
         self.config = {
             "app": {"secrets": []},
             "http": {"httpPort": self.http_port, "httpsPort": self.https_port},
             **self.config,
             **sections,
         }
-        document: dict[str, Any] = {"config": {f"monopco:{name}": value for name, value in self.config.items()}}
-        if salt:
-            document["encryptionsalt"] = salt
+        ours = {f"monopco:{name}": value for name, value in self.config.items()}
+        document["config"] = {**document.get("config", {}), **ours}
         self.stack_file.write_text(yaml.safe_dump(document))
 
     def attempt(self, *arguments: str, stdin: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
