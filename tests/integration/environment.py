@@ -115,7 +115,7 @@ class Environment:
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
     def write_config(self, **sections: Any) -> None:
-        """Write the stack file: no secrets asked for, ports of our own, and `sections` on top; what Pulumi wrote stays."""
+        """Write the stack file: ports of our own, no secrets, and `sections` on top; what Pulumi wrote stays."""
         document: dict[str, Any] = yaml.safe_load(self.stack_file.read_text()) if self.stack_file.exists() else {}
         self.config = {
             "app": {"secrets": []},
