@@ -96,7 +96,7 @@ def _steps(wanted: frozenset[str]) -> list[steps.Step]:
 
 
 def _judge(failures: dict[str, StepError], *, optional: bool) -> None:
-    told = {name: f"{name}: {error}" for name, error in failures.items() if not str(error).startswith("not made")}
+    told = {name: str(error) for name, error in failures.items() if not str(error).startswith("not made")}
     forgiven = {docker.NAME, base_image.NAME} if optional else set()
     for name in forgiven & told.keys():
         print(f"monopco: {told.pop(name)}", file=sys.stderr)

@@ -132,7 +132,7 @@ def make(steps: Sequence[Step], display: Display) -> dict[str, StepError]:
             display.end(step.name, step.make(report))
         except StepError as error:
             failures[step.name] = error
-            display.end(step.name, "stopped" if stopping() else str(error).splitlines()[0], failed=True)
+            display.end(step.name, "stopped" if stopping() else "failed", failed=True)
 
     with ThreadPoolExecutor(max(1, len(steps))) as pool:
         try:
