@@ -35,7 +35,16 @@ def _packages(name: str, stamp: Stamp, requirements: Path, after: tuple[str, ...
 
     def make(report: Report) -> str:
         stamp.begin()
-        pip = [str(PROGRAM), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar=off"]
+        pip = [
+            str(PROGRAM),
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--no-input",
+            "install",
+            "--no-compile",
+            "--progress-bar=off",
+        ]
         run([*pip, "-r", str(requirements)], report, log="pip")
         stamp.done(current)
         return ""
