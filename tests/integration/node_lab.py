@@ -15,6 +15,7 @@ from typing import Any
 
 from pulumi_project import PulumiError, PulumiProject
 
+from tests.integration.database_lab import CONFINEMENT
 from tests.integration.proxy_lab import docker, wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -110,6 +111,7 @@ class App:
     """One container of an app's image, as the release component makes them."""
 
     image: str
+    network: str
     folder: Path
     environment: Mapping[str, str] = field(default_factory=lambda: {"JWT_SECRET": "a secret for tests"})
     options: tuple[str, ...] = ()
@@ -122,10 +124,9 @@ class App:
         file.write_text(encoded(self.environment) if environment_file is None else environment_file, encoding="utf-8")
         file.chmod(0o444)
         docker(
-            *("run", "--detach", "--init", "--name", self.name, "--read-only", "--tmpfs", "/tmp:mode=1777,size=128m"),  # noqa: S108
-            *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "500m"),
-            *("--volume", f"{file}:/etc/monopco/env:ro", "--publish", "127.0.0.1::3000"),
-            *(*self.options, self.image, *self.command),
+            *("run", "--detach", "--init", "--name", self.name, "--network", self.network),
+            *(*CONFINEMENT, "--memory", "500m", "--publish", "127.0.0.1::3000"),
+            *("--volume", f"{file}:/etc/monopco/env:ro", *self.options, self.image, *self.command),
         )
         return self
 
@@ -133,9 +134,9 @@ class App:
         wait_until(lambda: self.run("healthcheck", *HEALTH, check=False)[0] == 0, f"{self.name} is healthy", 120)
         return self
 
-    def run(self, *command: str, check: bool = True, user: str = "") -> tuple[int, str]:
+    def run(self, *command: str, check: bool = True) -> tuple[int, str]:
         """Exit code of a command in the container, and all that it printed."""
-        done = docker("exec", *(("--user", user) if user else ()), self.name, *command, check=check)
+        done = docker("exec", self.name, *command, check=check)
         return done.returncode, (done.stdout + done.stderr).strip()
 
     def ended(self) -> tuple[int, str]:

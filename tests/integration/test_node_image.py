@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.integration.proxy_lab import docker
 
 SUPABASE = "https://configured.supabase.co"
 LEAK = "https://from-a-developers-own-file.example"
+ALONE = ("--network", "none", "--user", "0")
 Starter = Callable[..., App]
 
 
@@ -41,20 +43,28 @@ def image(builder: Builder) -> str:
 
 
 @pytest.fixture(scope="module")
-def running(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def network() -> Iterator[str]:
+    name = f"node-test-{uuid.uuid4().hex[:8]}"
+    docker("network", "create", name)
+    yield name
+    docker("network", "rm", name)
+
+
+@pytest.fixture(scope="module")
+def running(image: str, network: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """One container for all tests that leave it as it is."""
-    app = App(image, tmp_path_factory.mktemp("running"))
+    app = App(image, network, tmp_path_factory.mktemp("running"))
     yield app.create().healthy()
     app.remove()
 
 
 @pytest.fixture
-def create(image: str, tmp_path: Path) -> Iterator[Starter]:
+def create(image: str, network: str, tmp_path: Path) -> Iterator[Starter]:
     """Makes containers of the image; App's fields and the text of the environment file may be given."""
     made: list[App] = []
 
     def make(environment_file: str | None = None, **fields: object) -> App:
-        made.append(App(**{"image": image, "folder": tmp_path, **fields}))  # type: ignore[arg-type]
+        made.append(App(**{"image": image, "network": network, "folder": tmp_path, **fields}))  # type: ignore[arg-type]
         return made[-1].create(environment_file)
 
     yield make
@@ -64,13 +74,13 @@ def create(image: str, tmp_path: Path) -> Iterator[Starter]:
 
 def found(image: str, *expression: str) -> list[str]:
     """Paths in an image that `find` finds, whoever may read them."""
-    return docker("run", "--rm", "--user", "0", "--entrypoint", "find", image, "/", "-xdev", *expression).stdout.split()
+    return docker("run", "--rm", *ALONE, "--entrypoint", "find", image, "/", "-xdev", *expression).stdout.split()
 
 
 def containing(image: str, text: str) -> list[str]:
     """Files of an image in which the text stands."""
     search = ("--recursive", "--files-with-matches", "--exclude-dir=proc", "--exclude-dir=sys", "--fixed-strings")
-    done = docker("run", "--rm", "--user", "0", "--entrypoint", "grep", image, *search, "--", text, "/", check=False)
+    done = docker("run", "--rm", *ALONE, "--entrypoint", "grep", image, *search, "--", text, "/", check=False)
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -127,9 +137,9 @@ def test_a_developers_own_files_reach_neither_the_image_nor_the_page(builder: Bu
 
 @pytest.mark.usefixtures("image")
 def test_a_change_of_the_source_installs_nothing_again(builder: Builder, source: Path) -> None:
-    page = source / "client" / "index.html"
-    page.write_text(page.read_text(encoding="utf-8").replace("<body>", "<body><!-- changed -->"), encoding="utf-8")
-    assert containing(builder.app(source), "<!-- changed -->") == ["/app/dist/public/index.html"]
+    page, change = source / "client" / "index.html", uuid.uuid4().hex
+    page.write_text(page.read_text(encoding="utf-8").replace("<body>", f"<body>{change}"), encoding="utf-8")
+    assert containing(builder.app(source), change) == ["/app/dist/public/index.html"]
     again = steps_done_again(builder.log)
     assert [step for step in again if "install" in step or "node_modules" in step] == []
     assert [step for step in again if "pnpm run build" in step] != []
@@ -137,7 +147,7 @@ def test_a_change_of_the_source_installs_nothing_again(builder: Builder, source:
 
 @pytest.mark.usefixtures("image")
 def test_a_change_of_a_public_value_installs_nothing_again(builder: Builder) -> None:
-    other = "https://other.supabase.co"
+    other = f"https://{uuid.uuid4().hex}.supabase.co"
     assert containing(builder.app(EXAMPLE, {"VITE_SUPABASE_URL": other}), other) != []
     again = steps_done_again(builder.log)
     assert [step for step in again if "install" in step or "COPY . ./" in step] == []
@@ -187,7 +197,10 @@ def test_every_value_of_the_environment_file_arrives_as_it_is(create: Starter) -
 
 
 def test_without_an_environment_file_a_command_just_runs(image: str) -> None:
-    assert docker("run", "--rm", image, "printenv", "NODE_ENV", "PORT").stdout.split() == ["production", "3000"]
+    assert docker("run", "--rm", "--network", "none", image, "printenv", "NODE_ENV", "PORT").stdout.split() == [
+        "production",
+        "3000",
+    ]
 
 
 @pytest.mark.parametrize(
