@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
@@ -333,10 +334,23 @@ class TestChanges:
         assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
         assert before.exports["release"] != after.exports["release"]
 
-    def test_another_public_value_is_built_in(self, folder: Path) -> None:
-        config = prod_with_files(folder).changed("app", public={"VITE_APP_TITLE": "Other"})
-        before, after = self.both(folder, config)
-        assert "image-app-build" in self.changed(before, after)
+    @pytest.mark.parametrize(
+        "keys",
+        [{"public": {"VITE_APP_TITLE": "Other"}}, {"dependencies": "production"}],
+        ids=["public", "dependencies"],
+    )
+    def test_what_is_built_in_makes_another_image(self, folder: Path, keys: dict[str, Any]) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("app", **keys))
+        names = {recording.named("image-app-build").inputs["name"] for recording in (before, after)}
+        assert len(names) == 2
+        assert before.exports["release"] != after.exports["release"]
+
+    @pytest.mark.parametrize("keys", [{"env": {"A": "1"}}, {"memory": "600M"}], ids=["env", "memory"])
+    def test_what_is_given_at_the_start_makes_another_release_of_the_same_image(
+        self, folder: Path, keys: dict[str, Any]
+    ) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("app", **keys))
+        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
         assert before.exports["release"] != after.exports["release"]
 
     def test_another_replica_leaves_those_that_serve_alone(self, folder: Path) -> None:
