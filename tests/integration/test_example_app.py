@@ -68,6 +68,7 @@ def database(network: str) -> Iterator[database_lab.Server]:
 def environment(database: database_lab.Server) -> dict[str, str]:
     """With a way into the database."""
     database.wait()
+    database.wait()
     password = quote(database_lab.PASSWORDS[APP_ROLE], safe="")
     return {
         "DATABASE_URL": f"postgresql://{APP_ROLE}:{password}@{HOST}:5432/{DATABASE}",
