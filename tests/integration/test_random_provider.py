@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pulumi_project import PulumiProject
+from engine import Engine
+from pulumi_project import PulumiError
 
 EVERY_TYPE = """
 random.RandomBytes("bytes", length=12, keepers=KEEPERS)
@@ -34,44 +35,44 @@ def every_type(keepers: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> PulumiProject:
-    return PulumiProject(tmp_path / "project")
+def engine(tmp_path: Path) -> Engine:
+    return Engine(tmp_path / "project")
 
 
-def test_every_type_lives_from_creation_to_deletion(project: PulumiProject) -> None:
-    project.write(every_type({"round": "1"}))
-    assert project.preview().operations == dict.fromkeys(TYPES, "create")
-    assert project.up().operations == dict.fromkeys(TYPES, "create")
-    first = {name: project.outputs(name) for name in TYPES}
+def test_every_type_lives_from_creation_to_deletion(engine: Engine) -> None:
+    engine.write(every_type({"round": "1"}))
+    assert engine.preview().operations == dict.fromkeys(TYPES, "create")
+    assert engine.up().operations == dict.fromkeys(TYPES, "create")
+    first = engine.values()
 
-    assert project.up().changes == {}
-    project.refresh()
-    assert {name: project.outputs(name) for name in TYPES} == first, "a refresh changed a value"
-    assert project.up().changes == {}, "nothing was to do after a refresh"
+    assert engine.up().changes == {}
+    engine.refresh()
+    assert engine.values() == first, "a refresh changed a value"
+    assert engine.up().changes == {}, "nothing was to do after a refresh"
 
-    project.write(every_type({"round": "2"}))
-    planned = project.preview()
+    engine.write(every_type({"round": "2"}))
+    planned = engine.preview()
     assert planned.operations == dict.fromkeys(TYPES, "create-replacement")
     assert all(list(step.differences) == ["keepers"] for step in planned.steps.values())
-    replaced = project.up()
-    assert replaced.changes == {"replace": len(TYPES)}
+    replaced = engine.up()
+    assert replaced.changes == dict.fromkeys(TYPES, "create-replacement")
     for name in TYPES:
         created, deleted = replaced.order.index(f"create-replacement {name}"), f"delete-replaced {name}"
         assert created < replaced.order.index(deleted), f"{name} was deleted before its replacement was there"
-    again = {name: project.outputs(name) for name in TYPES}
+    again = engine.values()
     same = {name for name in TYPES if again[name] == {**first[name], "keepers": {"round": "2"}}}
     assert same == SEEDED, "only a seed gives the same value twice"
 
-    assert project.destroy().operations == dict.fromkeys(TYPES, "delete")
-    assert project.state() == {}
+    assert engine.destroy().operations == dict.fromkeys(TYPES, "delete")
+    assert engine.project.resources() == {}
 
 
-def test_values_have_the_form_that_was_asked_for(project: PulumiProject) -> None:
-    project.write(every_type({}))
-    project.up()
-    states = project.state(show_secrets=True)
+def test_values_have_the_form_that_was_asked_for(engine: Engine) -> None:
+    engine.write(every_type({}))
+    engine.up()
+    states, values = engine.project.resources(), engine.values()
 
-    password = project.outputs("password")
+    password = values["password"]
     assert re.fullmatch(r"[A-Za-z0-9_]{24}", password["result"])
     assert sum(character.isupper() for character in password["result"]) >= 5
     assert password["bcryptHash"].startswith("$2a$10$")
@@ -79,11 +80,11 @@ def test_values_have_the_form_that_was_asked_for(project: PulumiProject) -> None
     defaults = {"lower": True, "numeric": True, "number": True, "special": True, "upper": True, "minLower": 0}
     assert defaults.items() <= password.items()
 
-    string = project.outputs("string")
+    string = values["string"]
     assert re.fullmatch(r"[A-Za-z0-9]{9}", string["result"])
     assert states["string"]["id"] == string["result"]
 
-    identifier = project.outputs("id")
+    identifier = values["id"]
     raw = base64.urlsafe_b64decode(identifier["b64Url"].removeprefix("p-") + "==")
     assert len(raw) == 6
     assert identifier["b64Std"] == "p-" + base64.b64encode(raw).decode()
@@ -91,71 +92,70 @@ def test_values_have_the_form_that_was_asked_for(project: PulumiProject) -> None
     assert identifier["dec"] == f"p-{int.from_bytes(raw, 'big')}"
     assert "p-" + states["id"]["id"] == identifier["b64Url"]
 
-    secret = project.outputs("bytes")
+    secret = values["bytes"]
     assert len(binascii.unhexlify(secret["hex"])) == 12
     assert base64.b64decode(secret["base64"]).hex() == secret["hex"]
 
     assert re.fullmatch(r"the_[a-z]+_[a-z]+_[a-z]+", states["pet"]["id"])
-    assert sorted(project.outputs("shuffle")["results"]) == ["a", "b", "c", "d"]
-    assert 1 <= project.outputs("integer")["result"] <= 50000
-    assert uuid.UUID(project.outputs("uuid4")["result"]).version == 4
-    assert uuid.UUID(project.outputs("uuid7")["result"]).version == 7
-    assert str(uuid.UUID(project.outputs("uuid")["result"])) == states["uuid"]["id"]
+    assert sorted(values["shuffle"]["results"]) == ["a", "b", "c", "d"]
+    assert 1 <= values["integer"]["result"] <= 50000
+    assert uuid.UUID(values["uuid4"]["result"]).version == 4
+    assert uuid.UUID(values["uuid7"]["result"]).version == 7
+    assert str(uuid.UUID(values["uuid"]["result"])) == states["uuid"]["id"]
 
 
-def test_what_is_secret_is_neither_in_the_state_nor_shown(project: PulumiProject) -> None:
-    project.write(every_type({}))
-    run = project.up()
-    assert project.secret_outputs("password") == {"result", "bcryptHash"}
-    assert project.secret_outputs("bytes") == {"base64", "hex"}
-    project.refresh()
-    assert project.secret_outputs("password") == {"result", "bcryptHash"}, "a refresh laid a secret open"
-    for secret in (project.outputs("password")["result"], project.outputs("password")["bcryptHash"]):
-        assert secret not in project.stored()
-        assert secret not in str(run.events)
-        assert secret not in project.pulumi("preview", "--diff")
+def test_what_is_secret_is_neither_in_the_state_nor_shown(engine: Engine) -> None:
+    engine.write(every_type({}))
+    run = engine.up()
+    assert engine.secret_outputs("password") == {"result", "bcryptHash"}
+    assert engine.secret_outputs("bytes") == {"base64", "hex"}
+    engine.refresh()
+    assert engine.secret_outputs("password") == {"result", "bcryptHash"}, "a refresh laid a secret open"
+    seen = engine.project.state_text() + str(run.events) + engine.project.pulumi("preview", "--diff")
+    for name in ("result", "bcryptHash"):
+        assert engine.outputs("password")[name] not in seen
 
 
-def test_a_seed_gives_the_values_that_it_gives_with_the_official_plugin(project: PulumiProject) -> None:
-    project.write(
+def test_a_seed_gives_the_values_that_it_gives_with_the_official_plugin(engine: Engine) -> None:
+    engine.write(
         """
         random.RandomInteger("three", min=1, max=3, seed="12345")
         random.RandomInteger("two", min=1, max=3, seed="123456")
         random.RandomShuffle("shuffle", inputs=["a", "b", "c", "d", "e"], seed="-")
         """
     )
-    project.up()
-    assert project.outputs("three")["result"] == 3
-    assert project.outputs("two")["result"] == 2
-    assert project.outputs("shuffle")["results"] == ["a", "c", "b", "e", "d"]
+    engine.up()
+    values = engine.values()
+    assert (values["three"]["result"], values["two"]["result"]) == (3, 2)
+    assert values["shuffle"]["results"] == ["a", "c", "b", "e", "d"]
 
 
-def test_writing_a_default_out_is_no_change(project: PulumiProject) -> None:
-    project.write('random.RandomString("text", length=8)\nrandom.RandomPet("pet")')
-    project.up()
-    project.write(
+def test_writing_a_default_out_is_no_change(engine: Engine) -> None:
+    engine.write('random.RandomString("text", length=8)\nrandom.RandomPet("pet")')
+    engine.up()
+    engine.write(
         """
         random.RandomString("text", length=8, special=True, upper=True, lower=True, numeric=True, min_lower=0)
         random.RandomPet("pet", length=2, separator="-")
         """
     )
-    assert project.up().changes == {}
+    assert engine.up().changes == {}
 
 
-def test_an_empty_list_of_special_characters_is_taken_away_in_place(project: PulumiProject) -> None:
-    project.write(
+def test_an_empty_list_of_special_characters_is_taken_away_in_place(engine: Engine) -> None:
+    engine.write(
         """
         random.RandomString("text", length=8, override_special="")
         random.RandomPassword("password", length=8, override_special="")
         """
     )
-    project.up()
-    before = project.outputs("text")["result"], project.outputs("password")["result"]
-    project.write('random.RandomString("text", length=8)\nrandom.RandomPassword("password", length=8)')
-    assert project.up().changes == {"update": 2}
-    assert (project.outputs("text")["result"], project.outputs("password")["result"]) == before
-    assert project.secret_outputs("password") == {"result", "bcryptHash"}
-    assert project.up().changes == {}
+    engine.up()
+    before = engine.outputs("text")["result"], engine.outputs("password")["result"]
+    engine.write('random.RandomString("text", length=8)\nrandom.RandomPassword("password", length=8)')
+    assert engine.up().changes == {"text": "update", "password": "update"}
+    assert (engine.outputs("text")["result"], engine.outputs("password")["result"]) == before
+    assert engine.secret_outputs("password") == {"result", "bcryptHash"}
+    assert engine.up().changes == {}
 
 
 CHANGES = {
@@ -180,14 +180,14 @@ CHANGES = {
 }
 
 
-def test_another_value_is_made_when_an_argument_changes(project: PulumiProject) -> None:
-    project.write("\n".join(f"random.{before}" for before, _ in CHANGES.values()))
-    project.up()
-    project.write("\n".join(f"random.{after}" for _, after in CHANGES.values()))
-    planned = project.preview().steps
+def test_another_value_is_made_when_an_argument_changes(engine: Engine) -> None:
+    engine.write("\n".join(f"random.{before}" for before, _ in CHANGES.values()))
+    engine.up()
+    engine.write("\n".join(f"random.{after}" for _, after in CHANGES.values()))
+    planned = engine.preview().steps
     assert {name: list(step.differences) for name, step in planned.items()} == {name: [name] for name in CHANGES}
-    assert project.up().changes == {"replace": len(CHANGES)}
-    assert project.up().changes == {}
+    assert engine.up().changes == dict.fromkeys(CHANGES, "create-replacement")
+    assert engine.up().changes == {}
 
 
 IMPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -202,19 +202,19 @@ IMPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-def test_values_that_exist_are_imported_and_then_kept(project: PulumiProject, tmp_path: Path) -> None:
+def test_values_that_exist_are_imported_and_then_kept(engine: Engine, tmp_path: Path) -> None:
     wanted = [{"type": type_token(kind), "name": kind, "id": given} for kind, (given, _, _) in IMPORTS.items()]
     (tmp_path / "imports.json").write_text(json.dumps({"resources": wanted}), encoding="utf-8")
-    project.pulumi(
+    engine.project.pulumi(
         *("import", "--file", str(tmp_path / "imports.json"), "--generate-code=false", "--yes", "--protect=false")
     )
-    states = project.state()
+    states, values = engine.project.resources(), engine.values()
     for kind, (_, identifier, outputs) in IMPORTS.items():
         assert states[kind]["id"] == identifier
-        assert outputs.items() <= project.outputs(kind).items()
-    assert project.secret_outputs("RandomPassword") == {"result", "bcryptHash"}
-    assert project.secret_outputs("RandomBytes") == {"base64", "hex"}
-    project.write(
+        assert outputs.items() <= values[kind].items()
+    assert engine.secret_outputs("RandomPassword") == {"result", "bcryptHash"}
+    assert engine.secret_outputs("RandomBytes") == {"base64", "hex"}
+    engine.write(
         """
         random.RandomPassword("RandomPassword", length=11)
         random.RandomString("RandomString", length=6)
@@ -226,59 +226,52 @@ def test_values_that_exist_are_imported_and_then_kept(project: PulumiProject, tm
         random.RandomUuid7("RandomUuid7")
         """
     )
-    assert project.up().changes == {}
+    assert engine.up().changes == {}
 
 
 @pytest.mark.parametrize("kind", ["RandomPet", "RandomShuffle"])
-def test_what_cannot_be_imported_says_so(project: PulumiProject, kind: str) -> None:
-    project.write("")
-    attempt = project.attempt("import", type_token(kind), "r", "some-name", "--yes")
-    assert attempt.returncode != 0
-    assert f"{kind} cannot be imported" in attempt.stdout + attempt.stderr
+def test_what_cannot_be_imported_says_so(engine: Engine, kind: str) -> None:
+    engine.write("")
+    with pytest.raises(PulumiError, match=f"{kind} cannot be imported"):
+        engine.project.pulumi("import", type_token(kind), "r", "some-name", "--yes", "--generate-code=false")
 
 
-def test_arguments_that_cannot_be_met_are_refused_before_anything_is_made(project: PulumiProject) -> None:
-    for program, reason in {
-        'RandomPassword("r", length=0)': "must be at least 1, got 0",
-        'RandomPassword("r", length=3, min_lower=2, min_upper=2)': "= 4, got 3",
-        'RandomString("r", length=3, number=True, numeric=False)': "they are one setting",
-        'RandomString("r", length=3, numeric=False, special=False, upper=False, lower=False)': "at least one of",
-        'RandomId("r", byte_length=0)': "must be at least 1, got 0",
-        'RandomInteger("r", min=5, max=4)': "got min 5 and max 4",
-        'RandomShuffle("r", inputs=["a"], result_count=-1)': "must be at least 0, got -1",
-    }.items():
-        project.write(f"random.{program}")
-        failed = project.try_up()
-        assert reason in failed.failure, program
-        assert project.state() == {}
+def test_arguments_that_cannot_be_met_are_refused_before_anything_is_made(engine: Engine) -> None:
+    engine.write('random.RandomPassword("password", length=3, min_lower=2, min_upper=2)')
+    failed = engine.try_up()
+    assert "length" in failed.failure
+    assert "must be at least minUpper + minLower + minNumeric + minSpecial = 4, got 3" in failed.failure
+    assert engine.project.resources() == {}
 
 
-def test_an_argument_that_is_known_only_later_is_judged_then(project: PulumiProject) -> None:
-    project.write(
+def test_an_argument_that_is_known_only_later_is_judged_then(engine: Engine) -> None:
+    engine.write(
         """
         number = random.RandomInteger("number", min=12, max=12)
         random.RandomPassword("password", length=number.result, keepers={"number": number.id})
         """
     )
-    assert project.preview().operations == {"number": "create", "password": "create"}
-    project.up()
-    assert len(project.outputs("password")["result"]) == 12
+    assert engine.preview().operations == {"number": "create", "password": "create"}
+    engine.up()
+    assert len(engine.outputs("password")["result"]) == 12
 
 
-def test_a_state_of_the_official_plugin_is_taken_over_as_it_is(project: PulumiProject, tmp_path: Path) -> None:
-    project.write(every_type({"round": "1"}))
-    project.up()
+def test_a_state_of_the_official_plugin_is_taken_over_as_it_is(engine: Engine, tmp_path: Path) -> None:
+    engine.write(every_type({"round": "1"}))
+    engine.up()
     exported = tmp_path / "state.json"
     exported.write_text(
-        project.pulumi("stack", "export").replace('"__meta":', '"__pulumi_raw_state_delta": {"obj": {}}, "__meta":'),
+        engine.project.pulumi("stack", "export").replace(
+            '"__meta":', '"__pulumi_raw_state_delta": {"obj": {}}, "__meta":'
+        ),
         encoding="utf-8",
     )
-    project.pulumi("stack", "import", "--file", str(exported))
-    assert project.outputs("password")["__meta"] == '{"schema_version":"3"}'
-    assert "__pulumi_raw_state_delta" in project.outputs("password")
-    assert project.up().changes == {}
-    project.refresh()
-    assert project.up().changes == {}
+    engine.project.pulumi("stack", "import", "--file", str(exported))
+    assert engine.outputs("password")["__meta"] == '{"schema_version":"3"}'
+    assert "__pulumi_raw_state_delta" in engine.outputs("password")
+    assert engine.up().changes == {}
+    engine.refresh()
+    assert engine.up().changes == {}
 
 
 def type_token(kind: str) -> str:
