@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pulumi_project import SECRET_MARK, STACK, PulumiProject, is_secret
+from tests.integration.pulumi_project import SECRET_MARK, STACK, PulumiProject, is_secret
 
 IMPORTS = "import pulumi\nimport pulumi_command as command\nimport pulumi_random as random\n"
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from environment import free_ports, wait_until
+
+from tests.integration.environment import free_ports, wait_until
 
 
 @dataclass(frozen=True)

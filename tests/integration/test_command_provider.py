@@ -7,9 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from engine import Engine
-from environment import wait_until
-from pulumi_project import PulumiError
+
+from tests.integration.engine import Engine
+from tests.integration.environment import wait_until
+from tests.integration.pulumi_project import PulumiError
 
 MARKED = "marked-value-4711"
 

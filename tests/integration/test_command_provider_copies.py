@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine import Engine
-from ssh_lab import Key, SshServer, ssh_server
+
+from tests.integration.engine import Engine
+from tests.integration.ssh_lab import Key, SshServer, ssh_server
 
 
 @pytest.fixture(scope="module")

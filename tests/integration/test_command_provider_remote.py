@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import Engine
-from ssh_lab import Key, SshServer, ssh_agent, ssh_server
+
+from tests.integration.engine import Engine
+from tests.integration.ssh_lab import Key, SshServer, ssh_agent, ssh_server
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import Engine
-from pulumi_project import PulumiError
+
+from tests.integration.engine import Engine
+from tests.integration.pulumi_project import PulumiError
 
 EVERY_TYPE = """
 random.RandomBytes("bytes", length=12, keepers=KEEPERS)
