@@ -34,6 +34,9 @@ HOST = "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 SDK_SCRIPTS = ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
 PLUGINS = {"docker": "5.2.0", "random": "4.21.4", "command": "1.2.1"}
+# No C compiler, nothing of the machine in the programs; upstream's Compose resource is not in the SDK.
+GO_FLAGS = "-mod=readonly -trimpath -buildvcs=false -modcacherw -tags=no_compose"
+GO_SETTINGS = {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local", "GOFLAGS": GO_FLAGS}
 
 Report = Callable[[str, str], None]
 """Called with a part's name and what is happening to it, both for people."""
@@ -68,8 +71,9 @@ class Part:
 
     def key(self) -> str:
         """Hash of everything that decides what the products are."""
-        digest = hashlib.sha256(f"{platform.system()} {platform.machine()}".encode())
-        for file in sorted({file for source in (*self.sources, "build.py") for file in _files(SOURCES / source)}):
+        recipe = (platform.system(), platform.machine(), CLI_VERSION, HOST_VERSION, SDK_SCRIPTS, PLUGINS, GO_FLAGS)
+        digest = hashlib.sha256(repr(recipe).encode())
+        for file in sorted({file for source in self.sources for file in _files(SOURCES / source)}):
             digest.update(f"{file.relative_to(SOURCES)}\0".encode() + file.read_bytes())
         return digest.hexdigest()
 
@@ -116,6 +120,14 @@ def ensure(cache_folder: Path, report: Report, python: str = sys.executable) -> 
         stale = _stale(cache)  # another run may have built it while this one waited
         if stale:
             Build(cache, report, python).run(stale)
+
+
+def program(cache_folder: Path, module: Path, package: str, report: Report, python: str = sys.executable) -> Path:
+    """A program from a Go module of its own, built in the same way; tests get their servers so. Raises BuildError."""
+    cache = Cache(cache_folder)
+    cache.work.mkdir(parents=True, exist_ok=True)
+    with _alone(cache, report):
+        return Build(cache, report, python, module).program(package)
 
 
 def _stale(cache: Cache) -> list[Part]:
@@ -192,22 +204,21 @@ class Commands:
 class Build:
     """One run, from nothing or from what an interrupted one left, to installed parts."""
 
-    def __init__(self, cache: Cache, report: Report, python: str) -> None:
+    def __init__(self, cache: Cache, report: Report, python: str, module: Path = SOURCES) -> None:
         self._cache = cache
         self._report = report
         self._python = python
+        self._module = module
         self._drafts = cache.work / "bin"
         self._commands = Commands(cache)
         self._go = Path()
 
     def run(self, stale: Sequence[Part]) -> None:
         """Build these parts."""
-        self._drafts.mkdir(parents=True, exist_ok=True)
         self._cache.bin.mkdir(exist_ok=True)
         names = {part.name for part in stale}
         try:
-            self._go = find_go() or self._install_go()
-            self._commands.env |= self._environment()
+            self._prepare_go()
             self._compile(names)
             self._link(names)
             for part in stale:
@@ -215,6 +226,22 @@ class Build:
         except BaseException:
             self._commands.stop()
             raise
+
+    def program(self, package: str) -> Path:
+        """Build one program of the module."""
+        try:
+            self._prepare_go()
+            self._report(package, "compiling")
+            self._go_build("program", package)
+        except BaseException:
+            self._commands.stop()
+            raise
+        return self._drafts / Path(package).name
+
+    def _prepare_go(self) -> None:
+        self._drafts.mkdir(parents=True, exist_ok=True)
+        self._go = find_go(self._module / "go.mod") or self._install_go()
+        self._commands.env |= self._environment()
 
     def _install_go(self) -> Path:
         folder = self._cache.root / "go"
@@ -229,12 +256,11 @@ class Build:
         return folder / "go/bin/go"
 
     def _environment(self) -> dict[str, str]:
-        """No C compiler, no other module's settings; a Go of our own keeps its downloads in the cache, too."""
-        env = {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
-        env["GOFLAGS"] = "-mod=readonly -trimpath -buildvcs=false -modcacherw -tags=no_compose"
-        if self._go.is_relative_to(self._cache.root):
-            env |= {"GOPATH": str(self._cache.work / "gopath"), "GOCACHE": str(self._cache.work / "gocache")}
-        return env
+        """A Go of our own keeps its downloads in the cache, too."""
+        if not self._go.is_relative_to(self._cache.root):
+            return GO_SETTINGS
+        own = {"GOPATH": self._cache.work / "gopath", "GOCACHE": self._cache.work / "gocache"}
+        return GO_SETTINGS | {name: str(folder) for name, folder in own.items()}
 
     def _compile(self, names: set[str]) -> None:
         """All programs of the plugins' module in one go, because they share most of their packages."""
@@ -282,19 +308,19 @@ class Build:
 
     def _build_host(self) -> None:
         self._report("language host", "compiling")
-        self._go_build("language host", HOST, module="host", version=HOST_VERSION)
+        self._go_build("language host", HOST, module=SOURCES / "host", version=HOST_VERSION)
 
     def _go_build(
         self,
         part: str,
         *arguments: str | Path,
-        module: str = ".",
+        module: Path | None = None,
         version: str = CLI_VERSION,
         line: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Programs without symbol tables: a third smaller, sooner linked."""
         flags = f"-s -w -X {SDK}/go/common/version.Version=v{version}"
-        build = (self._go, "-C", module, "build", "-v", "-ldflags", flags, "-o", self._drafts)
+        build = (self._go, "-C", module or self._module, "build", "-v", "-ldflags", flags, "-o", self._drafts)
         self._commands.run(part, *build, *arguments, line=line)
 
     def _install(self, part: Part) -> None:
@@ -323,12 +349,12 @@ class Build:
             (self._drafts / program).replace(self._cache.bin / program)
 
 
-def find_go() -> Path | None:
-    """The Go on PATH, if it is not older than go.mod asks for."""
+def find_go(module: Path) -> Path | None:
+    """The Go on PATH, if it is not older than this go.mod asks for."""
     go = shutil.which("go")
     if go is None:
         return None
-    wanted = re.search(r"^go ([\d.]+)$", (SOURCES / "go.mod").read_text(), re.MULTILINE)
+    wanted = re.search(r"^go ([\d.]+)$", module.read_text(), re.MULTILINE)
     answer = subprocess.run(
         [go, "env", "GOVERSION"],
         env={**os.environ, "GOTOOLCHAIN": "local"},
