@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from environments import write_certificate, write_source
-from recorder import StackConfig
+from environments import ENVIRONMENTS, Environment, recorded, write_certificate, write_source
+from recorder import Recording, StackConfig
 
 from components.stack import Stack
 
@@ -35,3 +35,26 @@ def base(folder: Path) -> StackConfig:
 @pytest.fixture
 def stack() -> Stack:
     return Stack("dev")
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def name_of_environment(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def environment(name_of_environment: str) -> Environment:
+    return ENVIRONMENTS[name_of_environment]
+
+
+@pytest.fixture
+def recording(name_of_environment: str, folder: Path) -> Recording:
+    """One run of the whole program; every environment has its turn."""
+    return recorded(name_of_environment, folder)
+
+
+@pytest.fixture
+def deployed(folder: Path) -> Recording:
+    """The whole program, deploying the stack dev."""
+    return recorded("dev deployed", folder)

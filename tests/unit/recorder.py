@@ -7,18 +7,14 @@ provider would compute is supplied by `COMPUTED`; in a preview it is unknown, as
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 import json
 import re
 import runpy
-import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[import-untyped]
@@ -26,13 +22,9 @@ from pulumi.runtime import Mocks, Settings, configure, set_all_config
 from pulumi.runtime.mocks import MockEngine, MockMonitor
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_in_stack
+from values import reveal, texts, wrapped
 
 PROJECT = Path(__file__).resolve().parents[2]
-
-# What the engine's protocol uses to tell secrets and values that are not known yet from ordinary ones.
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET = "1b47061264138c4ac30d75fd1eb44270"
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 STACK = "pulumi:pulumi:Stack"
 CONTAINER = "docker:index/container:Container"
@@ -254,61 +246,3 @@ class StackConfig:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def wrapped(value: str) -> dict[str, str]:
-    """A secret as the engine's protocol writes it."""
-    return {SIGNATURE: SECRET, "value": value}
-
-
-def is_secret(value: Any) -> bool:
-    return isinstance(value, dict) and value.get(SIGNATURE) == SECRET
-
-
-def reveal(value: Any) -> Any:
-    """The value with all secrets unwrapped."""
-    if is_secret(value):
-        return reveal(value["value"])
-    if isinstance(value, Mapping):
-        return {key: reveal(item) for key, item in value.items()}
-    return [reveal(item) for item in value] if isinstance(value, list) else value
-
-
-def in_clear(value: Any) -> Any:
-    """The value with all secrets left out: what a state file or a diff shows to everybody."""
-    if is_secret(value):
-        return "[secret]"
-    if isinstance(value, Mapping):
-        return {key: in_clear(item) for key, item in value.items()}
-    return [in_clear(item) for item in value] if isinstance(value, list) else value
-
-
-def texts(value: Any) -> Iterator[str]:
-    """Every text in a value, the keys of its objects included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield key
-            yield from texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from texts(item)
-
-
-def spellings(secret: str) -> set[str]:
-    """The ways in which a text may be written inside another: plain, in a URL, in hexadecimal, in base64."""
-    data = secret.encode()
-    found = {secret, quote(secret, safe=""), data.hex()}
-    for offset in range(3):
-        encoded = base64.b64encode(bytes(offset) + data).decode()
-        # The first and last characters depend on what stands beside the secret.
-        found.add(encoded[4 if offset else 0 : len(encoded) - 4])
-    return found
-
-
-def unpack(text: str) -> dict[str, str]:
-    """The files of a bundle."""
-    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(text))) as archive:
-        members = {member.name: archive.extractfile(member) for member in archive}
-        return {name: content.read().decode() for name, content in members.items() if content}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from recorder import BYTES, PASSWORD, Recording, is_secret, record
+from recorder import BYTES, PASSWORD, Recording, record
+from values import is_secret
 
 from components.app_secrets import AppSecrets, AppSecretsArgs
 

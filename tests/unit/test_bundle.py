@@ -6,7 +6,7 @@ import base64
 import io
 import tarfile
 
-from recorder import unpack
+from values import unpack
 
 from components.bundle import bundle
 

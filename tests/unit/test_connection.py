@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recorder import unpack
+from values import unpack
 
 from components.connection import Connection
 

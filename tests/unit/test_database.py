@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import pulumi
 import pytest
-from recorder import COMMAND, CONTAINER, VOLUME, Recording, is_secret, record, reveal
+from recorder import COMMAND, CONTAINER, VOLUME, Recording, record
+from values import is_secret, reveal
 
 from components.database import Database, DatabaseArgs, roles_sql, scram_verifier
 from components.stack import Stack

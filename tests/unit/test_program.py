@@ -1,57 +1,16 @@
-"""The whole program, with each stack file, previewed and deployed."""
+"""The whole program, with each stack file, previewed and deployed: what it makes, where, and in which order."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import pulumi
 import pytest
-from environments import ENVIRONMENTS, Environment, dev, external, prod, prod_with_files, recorded
-from recorder import (
-    COMMAND,
-    COMPONENT,
-    CONTAINER,
-    IMAGE,
-    NETWORK,
-    PROVIDER,
-    STACK,
-    VOLUME,
-    Recording,
-    Resource,
-    StackConfig,
-    in_clear,
-    is_secret,
-    record_program,
-    reveal,
-    spellings,
-    texts,
-)
+from environments import Environment, recorded
+from recorder import COMMAND, COMPONENT, CONTAINER, IMAGE, NETWORK, PROVIDER, STACK, VOLUME, Recording, Resource
 
 LABELLED = (CONTAINER, NETWORK, VOLUME)
 DOCKER = (*LABELLED, IMAGE)
-
-
-@pytest.fixture(params=ENVIRONMENTS)
-def name(request: pytest.FixtureRequest) -> str:
-    chosen: str = request.param
-    return chosen
-
-
-@pytest.fixture
-def environment(name: str) -> Environment:
-    return ENVIRONMENTS[name]
-
-
-@pytest.fixture
-def recording(name: str, folder: Path) -> Recording:
-    return recorded(name, folder)
-
-
-@pytest.fixture
-def deployed(folder: Path) -> Recording:
-    return recorded("dev deployed", folder)
 
 
 def of_types(recording: Recording, types: tuple[str, ...]) -> list[Resource]:
@@ -150,10 +109,14 @@ class TestDocker:
             assert "networkMode" not in container.inputs, container.name
 
     def test_the_data_is_protected_in_prod_and_nothing_else_is(
-        self, recording: Recording, environment: Environment, name: str
+        self, recording: Recording, environment: Environment, name_of_environment: str
     ) -> None:
         protected = {one.name for one in recording.resources if one.protect}
-        expected = {"database-data"} if environment.stack == "prod" and not name.startswith("external") else set()
+        expected = (
+            {"database-data"}
+            if environment.stack == "prod" and not name_of_environment.startswith("external")
+            else set()
+        )
         assert protected == expected
 
     def test_every_step_stops_at_its_first_error(self, recording: Recording) -> None:
@@ -206,188 +169,3 @@ class TestOrder:
 
     def test_the_app_is_built_on_images_of_ours(self, recording: Recording) -> None:
         assert {"image-runtime-build", "image-build-build"} <= recording.waits_for(recording.named("image-app-build"))
-
-
-class TestSecrets:
-    def test_none_is_in_clear_anywhere(self, recording: Recording, environment: Environment) -> None:
-        shown = [
-            *(one.name for one in recording.resources),
-            *(text for one in recording.resources for text in texts(in_clear(one.inputs))),
-            *(text for one in recording.resources for text in texts(in_clear(one.computed))),
-            *(text for outputs in recording.registered.values() for text in texts(in_clear(outputs))),
-        ]
-        everything = "\n".join(shown)
-        for secret in environment.secrets:
-            assert [one for one in spellings(secret) if one in everything] == [], secret
-
-    def test_each_reaches_something_on_standard_input_and_in_no_other_way(
-        self, recording: Recording, environment: Environment
-    ) -> None:
-        """Wrapped or not, a definition is what `docker inspect` and the list of processes show."""
-        hidden, elsewhere = [], []
-        for resource in recording.resources:
-            inputs = dict(resource.inputs)
-            stdin = inputs.pop("stdin", "")
-            hidden += [text for text in texts(reveal(stdin)) if is_secret(stdin)]
-            elsewhere += list(texts(reveal(inputs)))
-        for secret in environment.secrets:
-            if secret != "generated.secrets-owner-password":
-                assert [text for text in hidden if any(one in text for one in spellings(secret))], secret
-            assert [text for text in elsewhere if any(one in text for one in spellings(secret))] == [], secret
-
-    def test_only_secret_outputs_hold_one(self, deployed: Recording) -> None:
-        assert {name for name, value in deployed.exports.items() if is_secret(value)} == {"databaseUrl"}
-
-
-class TestOutputs:
-    def test_they_are_the_ones_that_are_documented(self, recording: Recording) -> None:
-        assert set(recording.exports) == {
-            "url",
-            "release",
-            "domain",
-            "dnsRecords",
-            "containers",
-            "databaseUrl",
-            "caCertificate",
-        }
-
-    def test_the_database_url_is_a_secret(self, recording: Recording) -> None:
-        assert is_secret(recording.exports["databaseUrl"])
-
-    @pytest.mark.parametrize("stack", ["dev", "prod", "external"])
-    def test_the_containers_are_all_that_there_are(self, stack: str, folder: Path) -> None:
-        recording = recorded(f"{stack} deployed", folder)
-        there = [container.inputs["name"] for container in recording.of_type(CONTAINER)]
-        assert sorted(recording.exports["containers"]) == sorted(there)
-
-    def test_the_release_is_the_one_that_the_containers_carry(self, deployed: Recording) -> None:
-        (release,) = {
-            deployed.labels(one)["dev.monopco.release"]
-            for one in deployed.of_type(CONTAINER)
-            if one.name.startswith("release-")
-        }
-        assert deployed.exports["release"] == release
-
-    def test_dev_is_found_on_this_machine(self, deployed: Recording) -> None:
-        assert (deployed.exports["url"], deployed.exports["domain"]) == ("https://localhost:8443", "localhost")
-        assert deployed.exports["dnsRecords"] == []
-        assert deployed.exports["caCertificate"] == "printed by proxy-certificate"
-
-    def test_prod_is_found_at_its_name(self, folder: Path) -> None:
-        exports = recorded("prod deployed", folder).exports
-        assert (exports["url"], exports["domain"]) == ("https://monopco.fr", "monopco.fr")
-        assert [(record["name"], record["type"], record["value"]) for record in exports["dnsRecords"]] == [
-            ("www.monopco.fr.", "CNAME", "monopco.fr.")
-        ]
-
-
-class TestExternalDatabase:
-    @pytest.fixture(params=["external previewed", "external deployed"])
-    def elsewhere(self, request: pytest.FixtureRequest, folder: Path) -> Recording:
-        return recorded(request.param, folder)
-
-    def test_there_is_no_postgresql_of_ours(self, elsewhere: Recording) -> None:
-        names = {one.name for one in elsewhere.resources}
-        assert not names & {"database-server", "database-data", "database-roles"}
-
-    def test_it_is_asked_before_anything_else_changes(self, elsewhere: Recording) -> None:
-        first = {"docker", "server-check", "image-database-build", "database-check"}
-        first |= {one.name for one in elsewhere.resources if "random:" in one.type}
-        later = [one for one in elsewhere.resources if one.custom and one.name not in first]
-        assert len(later) > 10
-        assert [one.name for one in later if "database-check" not in elsewhere.waits_for(one)] == []
-
-    def test_another_password_is_another_release(self, folder: Path) -> None:
-        changed = external(folder).changed("database", url="postgresql://app:other@db.example/data")
-        before, after = recorded("external deployed", folder), record_program("prod", changed)
-        assert before.exports["release"] != after.exports["release"]
-
-
-class TestChanges:
-    """What a change of one thing does to what runs already."""
-
-    def changed(self, before: Recording, after: Recording) -> set[str]:
-        """Names of the resources that stay and get other inputs."""
-        old = {one.urn: one.inputs for one in before.resources}
-        return {one.name for one in after.resources if one.urn in old and old[one.urn] != one.inputs}
-
-    def both(self, folder: Path, config: StackConfig) -> tuple[Recording, Recording]:
-        return recorded("prod deployed", folder), record_program("prod", config)
-
-    def test_none_changes_nothing(self, folder: Path) -> None:
-        before, after = self.both(folder, prod_with_files(folder))
-        assert {one.urn: one for one in before.resources} == {one.urn: one for one in after.resources}
-
-    def test_another_source_builds_one_image_and_touches_nothing_that_serves(self, folder: Path, source: Path) -> None:
-        (source / "src" / "index.js").write_text("console.log(2);\n", encoding="utf-8")
-        before, after = self.both(folder, prod_with_files(folder).changed("app", source=str(source)))
-        assert self.changed(before, after) == {
-            "server-check",
-            "image-app-build",
-            "release-healthy",
-            "switch-traffic",
-        }
-        assert before.exports["release"] != after.exports["release"]
-
-    def test_another_secret_builds_nothing(self, folder: Path) -> None:
-        before, after = self.both(folder, prod_with_files(folder).with_secrets(RESEND_API_KEY="other"))
-        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
-        assert before.exports["release"] != after.exports["release"]
-
-    @pytest.mark.parametrize(
-        "keys",
-        [{"public": {"VITE_APP_TITLE": "Other"}}, {"dependencies": "production"}],
-        ids=["public", "dependencies"],
-    )
-    def test_what_is_built_in_makes_another_image(self, folder: Path, keys: dict[str, Any]) -> None:
-        before, after = self.both(folder, prod_with_files(folder).changed("app", **keys))
-        names = {recording.named("image-app-build").inputs["name"] for recording in (before, after)}
-        assert len(names) == 2
-        assert before.exports["release"] != after.exports["release"]
-
-    @pytest.mark.parametrize("keys", [{"env": {"A": "1"}}, {"memory": "600M"}], ids=["env", "memory"])
-    def test_what_is_given_at_the_start_makes_another_release_of_the_same_image(
-        self, folder: Path, keys: dict[str, Any]
-    ) -> None:
-        before, after = self.both(folder, prod_with_files(folder).changed("app", **keys))
-        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
-        assert before.exports["release"] != after.exports["release"]
-
-    def test_another_replica_leaves_those_that_serve_alone(self, folder: Path) -> None:
-        before, after = self.both(folder, prod_with_files(folder).changed("app", replicas=3))
-        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
-        assert {one.urn for one in before.resources} < {one.urn for one in after.resources}
-
-    def test_another_limit_of_requests_only_configures_nginx(self, folder: Path) -> None:
-        before, after = self.both(folder, prod_with_files(folder).changed("http", requestsPerSecond=7))
-        assert self.changed(before, after) == {"proxy-configuration"}
-        assert before.exports["release"] == after.exports["release"]
-
-    def test_another_script_only_runs_the_scripts_besides_the_release(self, folder: Path, source: Path) -> None:
-        (source / "02-more.sql").write_text("SELECT 1;\n", encoding="utf-8")
-        before, after = self.both(folder, prod_with_files(folder).changed("app", source=str(source)))
-        assert "schema-migrate" in self.changed(before, after)
-        assert not self.changed(before, after) & {"database-server", "proxy-server", "proxy-configuration"}
-
-    def test_a_rotated_jwt_secret_is_another_release(self, folder: Path) -> None:
-        before, after = self.both(folder, prod_with_files(folder).changed("rotation", jwt="2"))
-        assert self.changed(before, after) == {"secrets-jwt", "release-healthy", "switch-traffic"}
-        assert before.exports["release"] != after.exports["release"]
-
-
-class TestMistakes:
-    def test_a_wrong_configuration_ends_the_program_before_its_first_resource(self, folder: Path) -> None:
-        with pytest.raises(pulumi.RunError, match=r"^1 mistake in the configuration; nothing was touched\n"):
-            record_program("prod", prod(folder).changed("app", replicas=0))
-
-    def test_a_certificate_that_cannot_be_had_yet_is_refused_before_the_first_resource(self, folder: Path) -> None:
-        with pytest.raises(pulumi.RunError, match=r"^tls\.mode: acme can be previewed, but not deployed yet; "):
-            record_program("prod", prod(folder))
-
-
-def test_two_stacks_on_one_machine_share_nothing(folder: Path) -> None:
-    one, other = (record_program(stack, dev(folder)) for stack in ("dev", "demo"))
-    names = [{resource.inputs["name"] for resource in of_types(recording, DOCKER)} for recording in (one, other)]
-    assert names[0] & names[1] == set()
-    subnets = [recording.named("network-bridge").inputs["ipamConfigs"][0]["subnet"] for recording in (one, other)]
-    assert subnets[0] != subnets[1]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pulumi
 import pytest
-from recorder import COMMAND, CONTAINER, VOLUME, Recording, is_secret, record, reveal
+from recorder import COMMAND, CONTAINER, VOLUME, Recording, record
+from values import is_secret, reveal
 
 from components.proxy import Proxy, ProxyArgs, nginx_configuration
 from components.stack import Stack

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pulumi
 import pytest
-from recorder import COMMAND, Recording, is_secret, record, reveal, unpack
+from recorder import COMMAND, Recording, record
+from values import is_secret, reveal, unpack
 
 from components.schema import Migration, Schema, SchemaArgs
 from components.stack import Stack

@@ -7,7 +7,8 @@ from typing import Any
 
 import pulumi
 import pytest
-from recorder import COMMAND, PROJECT, Resource, is_secret, record
+from recorder import COMMAND, PROJECT, Resource, record
+from values import is_secret
 
 from components.step import SCRIPTS, script, step
 

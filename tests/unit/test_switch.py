@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 import pytest
-from recorder import COMMAND, UNKNOWN, Recording, record
+from recorder import COMMAND, Recording, record
+from values import UNKNOWN
 
 from components.switch import Switch, SwitchArgs
 

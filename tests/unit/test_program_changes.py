@@ -1,0 +1,126 @@
+"""What the program does when one thing changes, and when it cannot do what it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from environments import dev, external, prod, prod_with_files, recorded
+from recorder import Recording, StackConfig, record_program
+
+
+class TestExternalDatabase:
+    @pytest.fixture(params=["external previewed", "external deployed"])
+    def elsewhere(self, request: pytest.FixtureRequest, folder: Path) -> Recording:
+        return recorded(request.param, folder)
+
+    def test_there_is_no_postgresql_of_ours(self, elsewhere: Recording) -> None:
+        names = {one.name for one in elsewhere.resources}
+        assert not names & {"database-server", "database-data", "database-roles"}
+
+    def test_it_is_asked_before_anything_else_changes(self, elsewhere: Recording) -> None:
+        first = {"docker", "server-check", "image-database-build", "database-check"}
+        first |= {one.name for one in elsewhere.resources if "random:" in one.type}
+        later = [one for one in elsewhere.resources if one.custom and one.name not in first]
+        assert len(later) > 10
+        assert [one.name for one in later if "database-check" not in elsewhere.waits_for(one)] == []
+
+    def test_another_password_is_another_release(self, folder: Path) -> None:
+        changed = external(folder).changed("database", url="postgresql://app:other@db.example/data")
+        before, after = recorded("external deployed", folder), record_program("prod", changed)
+        assert before.exports["release"] != after.exports["release"]
+
+
+class TestChanges:
+    """What a change of one thing does to what runs already."""
+
+    def changed(self, before: Recording, after: Recording) -> set[str]:
+        """Names of the resources that stay and get other inputs."""
+        old = {one.urn: one.inputs for one in before.resources}
+        return {one.name for one in after.resources if one.urn in old and old[one.urn] != one.inputs}
+
+    def both(self, folder: Path, config: StackConfig) -> tuple[Recording, Recording]:
+        return recorded("prod deployed", folder), record_program("prod", config)
+
+    def test_none_changes_nothing(self, folder: Path) -> None:
+        before, after = self.both(folder, prod_with_files(folder))
+        assert {one.urn: one for one in before.resources} == {one.urn: one for one in after.resources}
+
+    def test_another_source_builds_one_image_and_touches_nothing_that_serves(self, folder: Path, source: Path) -> None:
+        (source / "src" / "index.js").write_text("console.log(2);\n", encoding="utf-8")
+        before, after = self.both(folder, prod_with_files(folder).changed("app", source=str(source)))
+        assert self.changed(before, after) == {
+            "server-check",
+            "image-app-build",
+            "release-healthy",
+            "switch-traffic",
+        }
+        assert before.exports["release"] != after.exports["release"]
+
+    def test_another_secret_builds_nothing(self, folder: Path) -> None:
+        before, after = self.both(folder, prod_with_files(folder).with_secrets(RESEND_API_KEY="other"))
+        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
+        assert before.exports["release"] != after.exports["release"]
+
+    @pytest.mark.parametrize(
+        "keys",
+        [{"public": {"VITE_APP_TITLE": "Other"}}, {"dependencies": "production"}],
+        ids=["public", "dependencies"],
+    )
+    def test_what_is_built_in_makes_another_image(self, folder: Path, keys: dict[str, Any]) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("app", **keys))
+        names = {recording.named("image-app-build").inputs["name"] for recording in (before, after)}
+        assert len(names) == 2
+        assert before.exports["release"] != after.exports["release"]
+
+    @pytest.mark.parametrize("keys", [{"env": {"A": "1"}}, {"memory": "600M"}], ids=["env", "memory"])
+    def test_what_is_given_at_the_start_makes_another_release_of_the_same_image(
+        self, folder: Path, keys: dict[str, Any]
+    ) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("app", **keys))
+        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
+        assert before.exports["release"] != after.exports["release"]
+
+    def test_another_replica_leaves_those_that_serve_alone(self, folder: Path) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("app", replicas=3))
+        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
+        assert {one.urn for one in before.resources} < {one.urn for one in after.resources}
+
+    def test_another_limit_of_requests_only_configures_nginx(self, folder: Path) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("http", requestsPerSecond=7))
+        assert self.changed(before, after) == {"proxy-configuration"}
+        assert before.exports["release"] == after.exports["release"]
+
+    def test_another_script_only_runs_the_scripts_besides_the_release(self, folder: Path, source: Path) -> None:
+        (source / "02-more.sql").write_text("SELECT 1;\n", encoding="utf-8")
+        before, after = self.both(folder, prod_with_files(folder).changed("app", source=str(source)))
+        assert "schema-migrate" in self.changed(before, after)
+        assert not self.changed(before, after) & {"database-server", "proxy-server", "proxy-configuration"}
+
+    def test_a_rotated_jwt_secret_is_another_release(self, folder: Path) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("rotation", jwt="2"))
+        assert self.changed(before, after) == {"secrets-jwt", "release-healthy", "switch-traffic"}
+        assert before.exports["release"] != after.exports["release"]
+
+
+class TestMistakes:
+    def test_a_wrong_configuration_ends_the_program_before_its_first_resource(self, folder: Path) -> None:
+        with pytest.raises(pulumi.RunError, match=r"^1 mistake in the configuration; nothing was touched\n"):
+            record_program("prod", prod(folder).changed("app", replicas=0))
+
+    def test_a_certificate_that_cannot_be_had_yet_is_refused_before_the_first_resource(self, folder: Path) -> None:
+        with pytest.raises(pulumi.RunError, match=r"^tls\.mode: acme can be previewed, but not deployed yet; "):
+            record_program("prod", prod(folder))
+
+
+def test_two_stacks_on_one_machine_share_nothing(folder: Path) -> None:
+    one, other = (record_program(stack, dev(folder)) for stack in ("dev", "demo"))
+    names = [
+        {resource.inputs["name"] for resource in (one for one in recording.resources if one.type.startswith("docker:"))}
+        for recording in (one, other)
+    ]
+    assert names[0] & names[1] == set()
+    subnets = [recording.named("network-bridge").inputs["ipamConfigs"][0]["subnet"] for recording in (one, other)]
+    assert subnets[0] != subnets[1]
