@@ -37,10 +37,10 @@ def _tell(stack: str, outcome: Outcome, seconds: float) -> None:
         if value:
             output.print(f"  {label:<9}[bold]{escape(str(value))}[/]")
     if authority := outputs.get("caCertificate"):
-        _tell_trust(stack, authority)
+        _tell_trust(stack, authority, outputs.get("url"))
 
 
-def _tell_trust(stack: str, authority: Any) -> None:
+def _tell_trust(stack: str, authority: Any, url: Any) -> None:
     """How to make this machine trust the stack's own certificate authority, which is left in a file for that."""
     path = STATE / f"ca-{stack}.crt"
     if not isinstance(authority, str) or not authority.startswith("-----BEGIN CERTIFICATE-----"):
@@ -48,7 +48,6 @@ def _tell_trust(stack: str, authority: Any) -> None:
     if not path.exists() or path.read_text(encoding="utf-8") != authority:
         path.write_text(authority, encoding="utf-8")
     shown, installed = path.relative_to(PROJECT), f"/usr/local/share/ca-certificates/monopco-{stack}.crt"
-    output.print(
-        f"  {'Trust':<9}curl --cacert {shown} …; in a browser, import {shown} as an authority; for all of Debian:"
-    )
-    output.print(f"           sudo cp {shown} {installed} && sudo update-ca-certificates")
+    output.print(f"  {'Trust':<9}curl --cacert {shown} {escape(str(url))}")
+    output.print(f"           in a browser: import {shown} as an authority")
+    output.print(f"           all of Debian: sudo cp {shown} {installed} && sudo update-ca-certificates")
