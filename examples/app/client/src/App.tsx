@@ -43,7 +43,7 @@ function Running({ info, seen }: { info: Info; seen: string[] }) {
       <h3>Settings</h3>
       <p className="chips">
         {Object.entries(info.settings).map(([name, isSet]) => (
-          <span key={name} className={isSet ? "chip good" : "chip bad"}>
+          <span key={name} className={isSet ? "chip good" : "chip quiet"}>
             {name} {isSet ? "is set" : "is not set"}
           </span>
         ))}
