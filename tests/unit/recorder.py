@@ -183,9 +183,13 @@ def record(
     preview: bool = False,
     config: Mapping[str, str] | None = None,
     secret_keys: Sequence[str] = (),
+    into: Recording | None = None,
 ) -> Recording:
-    """What `declare` registers. Fails if it failed, or if a value that nothing supplied became the text "None"."""
-    recording = Recording(preview)
+    """What `declare` registers. Fails if it failed, or if a value that nothing supplied became the text "None".
+
+    With `into` given, what was registered before a failure can be looked at.
+    """
+    recording = into or Recording(preview)
 
     def run() -> None:
         recorder = Recorder(recording, stack)
@@ -204,7 +208,9 @@ def _ignore(_: object) -> None:
     return None
 
 
-def record_program(stack: str, config: StackConfig, *, preview: bool = False) -> Recording:
+def record_program(
+    stack: str, config: StackConfig, *, preview: bool = False, into: Recording | None = None
+) -> Recording:
     """What the whole program registers for a stack of that configuration."""
     return record(
         lambda: runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__"),
@@ -212,6 +218,7 @@ def record_program(stack: str, config: StackConfig, *, preview: bool = False) ->
         preview=preview,
         config=config.values,
         secret_keys=config.secret_keys,
+        into=into,
     )
 
 

@@ -53,9 +53,7 @@ def test_the_two_roles_have_passwords_of_their_own() -> None:
 def test_a_rotation_makes_anew_what_it_names_and_nothing_else(rotated: dict[str, Any], made_anew: set[str]) -> None:
     before, after = declare(), declare(**rotated)
     changed = {
-        one.name
-        for one, other in zip(before.resources, after.resources, strict=True)
-        if one.inputs.get("keepers") != other.inputs.get("keepers")
+        one.name for one in before.resources if one.inputs.get("keepers") != after.named(one.name).inputs.get("keepers")
     }
     assert changed == made_anew
 

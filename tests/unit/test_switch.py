@@ -51,7 +51,7 @@ def test_the_switch_is_made_again_when_requests_must_go_elsewhere(changes: dict[
 def test_the_switch_is_the_same_resource_for_every_release() -> None:
     """So that Pulumi updates it, and deletes the old release only after it."""
     before, after = declare(), declare(release="def")
-    assert [one.urn for one in before.resources] == [one.urn for one in after.resources]
+    assert {one.urn for one in before.resources} == {one.urn for one in after.resources}
 
 
 def test_the_release_that_gets_the_requests_is_told_once_it_gets_them() -> None:
