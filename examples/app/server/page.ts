@@ -8,6 +8,7 @@ export async function servePage(app: Express, server: Server): Promise<void> {
   if (process.env.NODE_ENV === "development") {
     const vite = await createViteServer({ server: { middlewareMode: true, hmr: { server } } });
     app.use(vite.middlewares);
+    server.once("close", () => void vite.close());
     return;
   }
   const built = path.resolve(import.meta.dirname, "public");
