@@ -56,21 +56,41 @@ class Docker:
 
 @contextlib.contextmanager
 def swarm(folder: Path) -> Iterator[Docker]:
-    """A second daemon, a swarm of one node. It makes neither bridges nor firewall rules. The path must be short."""
+    """A second daemon, a swarm of one node. It makes no firewall rules. The path must be short.
+
+    It has a bridge of its own: told to have none, it would remove the machine's docker0.
+    """
     docker = Docker(f"unix://{folder}/docker.sock")
+    bridge = f"mtest{os.getpid()}"
     (folder / "daemon.json").write_text("{}")
     command = [
         "dockerd",
         *("--host", docker.host, "--config-file", f"{folder}/daemon.json", "--pidfile", f"{folder}/pid"),
         *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"),
-        *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
+        *("--bridge", bridge, "--iptables=false", "--ip6tables=false"),
         *("--containerd-namespace", folder.name, "--containerd-plugins-namespace", f"{folder.name}-plugins"),
     ]
-    with running(command, folder / "daemon.log", lambda: docker("version", check=False) != ""):
+    with (
+        own_bridge(bridge),
+        running(command, folder / "daemon.log", lambda: docker("ps", check=False) != ""),
+    ):
         (port,) = free_ports(1)
         docker("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", f"127.0.0.1:{port}")
         yield docker
         docker("swarm", "leave", "--force")
+    for mount in Path("/proc/mounts").read_text().splitlines():
+        if mount.split()[1].startswith(f"{folder}/"):  # the daemon leaves its network namespace mounted
+            subprocess.run(["umount", mount.split()[1]], check=True)
+
+
+@contextlib.contextmanager
+def own_bridge(name: str) -> Iterator[None]:
+    """A network bridge, gone afterwards."""
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "link", "delete", name], check=True)
 
 
 @contextlib.contextmanager
