@@ -56,6 +56,11 @@ def is_git_url(source: str) -> bool:
     return "://" in source or source.startswith("git@")
 
 
+def _without_login(url: str) -> str:
+    """A URL that may be shown: a token in it stays where it is."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
 def is_commit(ref: str) -> bool:
     """Whether `app.ref` is a full commit id, which alone cannot move."""
     return bool(_COMMIT.fullmatch(ref))
@@ -71,13 +76,13 @@ def _locate(project: Path, source: str, ref: str | None) -> Path:
         if ref is None or not is_commit(ref):
             raise SourceError(
                 f"app.ref: must be a commit of 40 hexadecimal digits for a git source (got {json.dumps(ref)}); "
-                "find it with: git ls-remote " + source
+                f"find it with: git ls-remote {_without_login(source)}"
             )
         path = checkout_folder(project, ref)
         if not path.is_dir():
             raise SourceError(
                 f"app.source: commit {ref} has not been fetched; ./monopco up fetches it, or: "
-                f"git clone {source} {path} && git -C {path} checkout {ref}"
+                f"git clone {_without_login(source)} {path} && git -C {path} checkout {ref}"
             )
         return path
     path = (project / Path(source).expanduser()).resolve()

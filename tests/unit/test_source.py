@@ -266,3 +266,10 @@ class TestMigrations:
     def test_a_script_that_is_not_utf_8_is_refused(self, source: Path) -> None:
         (source / "02.sql").write_bytes(b"SELECT '\xe9';")
         assert refusal(source) == "database.migrations: 02.sql is not UTF-8 (byte 8); save it as UTF-8"
+
+
+def test_a_token_in_a_git_url_is_never_shown(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as refusal:
+        Source.read(tmp_path, "https://me:hush@example.org/app.git", "main", [])
+    assert "git ls-remote https://example.org/app.git" in str(refusal.value)
+    assert "hush" not in str(refusal.value)
