@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import selectors
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ops.bootstrap import apt, docker, sources
@@ -19,6 +20,7 @@ _PUBLISHED = "debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e6
 _ANSWER_SECONDS = 5.0
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _ROOT = CACHE / "base-image"
+_TRIES = 3
 
 # What makes a Debian an image's Debian: no documentation, no services started on install, no package files kept.
 _FILES = {
@@ -86,20 +88,30 @@ def _debootstrap(report: Report) -> None:
     keys = [] if _KEYRING.exists() else ["debian-archive-keyring"]
     if tools or keys:
         apt.install([*tools, *keys], report)
-    remove_as_root(_ROOT, report)
     mirrors = _mirrors()
     script = [] if Path("/usr/share/debootstrap/scripts", _SUITE).exists() else ["/usr/share/debootstrap/scripts/sid"]
     # An empty mirror is debootstrap's own default.
     mirror = [mirrors.main if mirrors else "", *script] if mirrors or script else []
     options = ["--variant=minbase", "--force-check-gpg", f"--keyring={_KEYRING}"]
-    run(
-        as_root([find("debootstrap") or "debootstrap", *options, _SUITE, str(_ROOT), *mirror]) or [],
-        lambda line: report(line.removeprefix("I: ")),
-        log="base-image",
-    )
+    command = as_root([find("debootstrap") or "debootstrap", *options, _SUITE, str(_ROOT), *mirror]) or []
+    _try(command, report)
     _adapt(mirrors or _default_mirrors(), report)
     _import(report)
     remove_as_root(_ROOT, report)
+
+
+def _try(command: Sequence[str], report: Report) -> None:
+    """Run debootstrap, from the start again when it fails: one package in a hundred that did not come ends it."""
+    for left in reversed(range(_TRIES)):
+        remove_as_root(_ROOT, report)
+        try:
+            run(command, lambda line: report(line.removeprefix("I: ")), log="base-image")
+        except StepError:
+            if left == 0:
+                raise
+            report("did not come whole; trying again")
+        else:
+            return
 
 
 def _mirrors() -> sources.Mirrors | None:
