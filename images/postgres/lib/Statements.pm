@@ -8,7 +8,7 @@ our @EXPORT_OK = qw(statements);
 # comments blanked and the inside of literals and quoted names filled, so that only what is SQL can be found in it.
 sub statements ($script) {
     my @found;
-    my $current = _begin(0);
+    my $current = _begin(0, 1);
     pos($script) = 0;
     while (pos($script) < length $script) {
         my $from = pos $script;
@@ -16,27 +16,32 @@ sub statements ($script) {
             $current->{bare} .= substr($script, $from, pos($script) - $from) =~ s/[^\n]/$filler/gr;
             next;
         }
-        $script =~ /\G(?:[A-Za-z_\x80-\xff][\w\$\x80-\xff]*|[0-9]\w*|\$[0-9]+|\s+|.)/agcs;
+        $script =~ /\G(?:[\w\x80-\xff][\w\$\x80-\xff]*|\$[0-9]+|\s+|.)/agcs;
         my $token = substr($script, $from, pos($script) - $from);
         if (_ends($current, $token)) {
-            push @found, _finish($current, $script, $from);
-            $current = _begin(pos $script);
+            push @found, _finish($current, \$script, $from);
+            $current = _begin(pos $script, $current->{line} + ($current->{bare} =~ tr/\n//));
             next;
         }
         $current->{bare} .= $token;
     }
-    push @found, _finish($current, $script, length $script);
+    push @found, _finish($current, \$script, length $script);
     return grep { defined } @found;
 }
 
-sub _begin ($offset) { return { offset => $offset, bare => '', words => [], parentheses => 0, blocks => 0 } }
+sub _begin ($offset, $line) {
+    return { offset => $offset, line => $line, bare => '', words => [], parentheses => 0, blocks => 0 };
+}
 
 sub _finish ($current, $script, $end) {
     return undef if $current->{bare} !~ /\S/;
-    my $start = $current->{offset} + $-[0];
-    my $text = substr($script, $start, $end - $start) =~ s/\s+\z//r;
-    my $line = 1 + (substr($script, 0, $start) =~ tr/\n//);
-    return { line => $line, text => $text, bare => substr($current->{bare}, $start - $current->{offset}) };
+    my $blank = $-[0];
+    my $start = $current->{offset} + $blank;
+    return {
+        line => $current->{line} + (substr($current->{bare}, 0, $blank) =~ tr/\n//),
+        text => substr($$script, $start, $end - $start) =~ s/\s+\z//r,
+        bare => substr($current->{bare}, $blank),
+    };
 }
 
 # Whether the token is the semicolon that ends the statement: not one in CREATE RULE's parentheses, nor one in the
@@ -57,19 +62,39 @@ sub _ends ($current, $token) {
 
 # Steps over a comment, literal or quoted name, to the end of the script if it is not closed. Returns what fills its
 # place, or nothing if there is none here. A doubled quote counts as two literals in a row, which comes to the same.
+# It looks at characters before it matches: Perl searches a whole script for a text that a pattern cannot do without.
 sub _opaque ($script) {
-    return ' ' if $$script =~ /\G--[^\n\r]*/gc;
-    return _comment($script) if $$script =~ m{\G/\*}gc;
-    return _escape_string($script) if $$script =~ /\G[eE]'/gc;
-    return '"' if $$script =~ /\G(?:'[^']*(?:'|\z)|"[^"]*(?:"|\z))/gc;
-    return '"' if $$script =~ /\G(\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$).*?(?:\g1|\z)/gcs;
-    return;
+    my $next = substr $$script, pos $$script, 2;
+    return _comment($script) if $next eq '/*';
+    if ($next eq '--') {
+        $$script =~ /\G[^\n\r]*/gc;
+        return ' ';
+    }
+    if ($next =~ /\A[eE]'/) {
+        pos($$script) += 2;
+        return _escape_string($script);
+    }
+    if ($next =~ /\A['"]/) {
+        pos($$script) += 1;
+        return _up_to($script, substr $next, 0, 1);
+    }
+    return if $next !~ /\A\$/ || $$script !~ /\G\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$/gc;
+    return _up_to($script, substr $$script, $-[0], $+[0] - $-[0]);
+}
+
+sub _up_to ($script, $end) {
+    my $found = index $$script, $end, pos $$script;
+    pos($$script) = $found < 0 ? length $$script : $found + length $end;
+    return '"';
 }
 
 sub _comment ($script) {
-    my $depth = 1;
-    while ($depth && $$script =~ m{\G.*?(/\*|\*/|\z)}gcs) {
-        $depth = $1 eq '/*' ? $depth + 1 : $1 eq '*/' ? $depth - 1 : 0;
+    my $depth = 0;
+    while (pos $$script < length $$script) {
+        $depth += substr($$script, pos $$script, 2) eq '/*' ? 1 : -1;
+        pos($$script) += 2;
+        last if !$depth;
+        1 while $$script =~ m{\G(?:[^*/]+|\*(?!/)|/(?!\*))}gc;
     }
     return ' ';
 }

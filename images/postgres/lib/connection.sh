@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 # Sourced by check and migrate: a connection that arrives as a tar archive on standard input.
 # Files in it: connection (lines NAME=VALUE of libpq's environment), pgpass (the password), ca.pem (optional).
 
@@ -30,9 +30,9 @@ unpack() {
 read_connection() {
     while IFS='=' read -r name value; do
         case $name in
-            PGHOST | PGHOSTADDR | PGPORT | PGDATABASE | PGUSER | PGOPTIONS | PGAPPNAME | PGCONNECT_TIMEOUT | PGSSLMODE | \
-                PGSSLROOTCERT | PGSSLNEGOTIATION | PGSSLSNI | PGSSLMINPROTOCOLVERSION | PGCHANNELBINDING | PGREQUIREAUTH | \
-                PGGSSENCMODE | PGTARGETSESSIONATTRS)
+            PGHOST | PGHOSTADDR | PGPORT | PGDATABASE | PGUSER | PGOPTIONS | PGAPPNAME | PGCONNECT_TIMEOUT | \
+                PGSSLMODE | PGSSLROOTCERT | PGSSLNEGOTIATION | PGSSLSNI | PGSSLMINPROTOCOLVERSION | \
+                PGCHANNELBINDING | PGREQUIREAUTH | PGGSSENCMODE | PGTARGETSESSIONATTRS)
                 export "$name=$value"
                 ;;
             '') ;;
@@ -69,22 +69,25 @@ explain() {
     case $1 in
         *'could not translate host name'* | *'could not parse network address'*)
             kind=10 advice='there is no host of this name; correct the host in the URL' ;;
-        *'password authentication failed'* | *'no password supplied'* | *'empty password'* | *'Tenant or user not found'*)
+        *'password authentication failed'* | *'no password supplied'* | *'empty password'* | \
+            *'Tenant or user not found'*)
             kind=14 advice='user or password is refused; correct them in the URL' ;;
         *'database "'*'does not exist'*)
             kind=15 advice='the server has no database of this name; create it, or correct the name in the URL' ;;
-        *'too many '* | *'connection slots'* | *'starting up'* | *'shutting down'* | *'recovery mode'* | *'not accepting connections'*)
+        *'too many '* | *'connection slots'* | *'starting up'* | *'shutting down'* | *'recovery mode'* | \
+            *'not accepting connections'*)
             kind=16 advice='the server is there but takes no connection now; try again, or free connections' ;;
-        *'pg_hba.conf rejects'* | *'no pg_hba.conf entry'*'SSL encryption'* | *'permission denied for database'* | *'not permitted to log in'*)
+        *'pg_hba.conf rejects'* | *'no pg_hba.conf entry'*'SSL encryption'* | \
+            *'permission denied for database'* | *'not permitted to log in'*)
             kind=17 advice='the server does not let this user in from here; allow it there' ;;
         *certificate* | *'SSL'* | *'no encryption'* | *sslmode* | *sslrootcert* | *weak*)
-            kind=13 advice='TLS failed; look at sslmode, whether the certificate is for this host, and who signed it' ;;
+            kind=13 advice='TLS failed; look at sslmode, at the name in the certificate, and at who signed it' ;;
         *'Connection refused'*)
             kind=11 advice='nothing listens there; correct host and port in the URL, or start the server' ;;
         *unreachable* | *'No route to host'* | *'Cannot assign requested address'*)
-            kind=12 advice="there is no way to this address from here; if it is IPv6 only, use the URL of the provider's IPv4 pooler" ;;
+            kind=12 advice='there is no way to this address; if it is of IPv6 only, use an IPv4 pooler' ;;
         '' | *'timeout expired'* | *'timed out'*)
-            kind=12 advice='no answer in time; correct host and port in the URL, or open the firewall for this machine' ;;
+            kind=12 advice='no answer in time; correct host and port, or open the firewall for this machine' ;;
         *)
             kind=18 advice='the connection failed' ;;
     esac

@@ -13,7 +13,7 @@ use constant SHOWN_LINES => 20;
 use constant LOCK => unpack 'Q>', "\0monopco";
 
 my %WHY = (
-    '25001' => 'each script runs in one transaction; what cannot run inside one is done by hand, outside of the scripts',
+    '25001' => 'each script runs in one transaction; what cannot run inside one is done by hand',
     '55P03' => 'other sessions kept a lock for too long, so the script gave way to them; run it again',
 );
 
@@ -23,7 +23,8 @@ my @scripts = map { read_script($_) } read_order();
 refuse_unusable($_) for @scripts;
 my $database = DBI->connect('dbi:Pg:', '', '',
     { RaiseError => 1, PrintError => 0, AutoCommit => 1, pg_server_prepare => 0, pg_enable_utf8 => 0 });
-my %records = %{ transaction(\&read_records) };
+my %records = eval { %{ transaction(\&read_records) } };
+stop(4, 'monopco.migrations, the record: ' . problem()) if $@;
 refuse_changed(@scripts);
 say join ' ', migrate($_) for @scripts;
 report();
@@ -43,7 +44,8 @@ sub read_order () {
     my %seen;
     my @names = split /\r?\n/, slurp('order');
     for my $name (@names) {
-        stop(2, "\"$name\" in order is not a path below scripts/") if $name !~ m{\A[^/]} || $name =~ m{(?:\A|/)\.\.(?:/|\z)};
+        my $below = $name =~ m{\A[^/]} && $name !~ m{(?:\A|/)\.\.(?:/|\z)};
+        stop(2, "\"$name\" in order is not a path below scripts/") if !$below;
         stop(2, "\"$name\" stands twice in order") if $seen{$name}++;
     }
     return @names;
@@ -74,9 +76,10 @@ sub refuse_unusable ($script) {
 }
 
 sub unusable ($bare) {
-    return ($-[0], 'psql\'s backslash commands are not SQL and can read files; write SQL instead') if $bare =~ /\\/;
+    return ($-[0], q{psql's backslash commands are not SQL and can read files; write SQL instead}) if $bare =~ /\\/;
     return (0, 'the script runs in one transaction of our own; remove BEGIN, COMMIT and ROLLBACK')
-        if $bare =~ /\A(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i;
+        if $bare =~ /\A(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction)\b/i
+        || $bare =~ /\Arollback\b(?!\s+(?:(?:work|transaction)\s+)?to\b)/i;
     return (0, 'COPY from STDIN or to STDOUT needs psql; write INSERT instead')
         if $bare =~ /\Acopy\b.*\b(?:from\s+stdin|to\s+stdout)\b/is;
     return;
@@ -85,7 +88,8 @@ sub unusable ($bare) {
 # The lock lives as long as the transaction, which also holds behind a pooler that shares sessions.
 sub transaction ($work) {
     $database->begin_work;
-    $database->do(q{SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL client_min_messages = warning});
+    $database->do('SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0');
+    $database->do('SET LOCAL client_min_messages = warning');
     if (!$database->selectrow_array('SELECT pg_try_advisory_xact_lock(?)', undef, LOCK)) {
         say STDERR 'migrate: waiting for ' . (holder() // 'another migrate');
         $database->do('SELECT pg_advisory_xact_lock(?)', undef, LOCK);
@@ -95,11 +99,11 @@ sub transaction ($work) {
     return $result;
 }
 
+# What PostgreSQL does not show to this role is left out.
 sub holder () {
     return $database->selectrow_array(<<~'END', undef, LOCK, LOCK);
-        SELECT format('%s of %s from %s, process %s, since %s', coalesce(nullif(application_name, ''), 'a session'),
-            coalesce(usename, 'another role'), coalesce(host(client_addr), 'the server itself'), pid,
-            to_char(xact_start, 'HH24:MI:SS TZ'))
+        SELECT concat(coalesce(nullif(application_name, ''), 'a session'), ' of ' || usename,
+            ' from ' || host(client_addr), ', process ', pid, ', since ' || to_char(xact_start, 'HH24:MI:SS TZ'))
         FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
         WHERE locktype = 'advisory' AND granted AND objsubid = 1
             AND classid = (?::bigint >> 32)::oid AND objid = (?::bigint & 4294967295)::oid
@@ -118,11 +122,15 @@ sub read_records () {
 }
 
 sub refuse_changed (@given) {
-    my @changed = grep { my $record = $records{ $_->{name} }; $record && $record->{checksum} ne $_->{checksum} } @given;
-    return if !@changed;
-    stop(3, map({ "$_->{name} was changed after it was applied on $records{$_->{name}}{applied} "
-                . '(checksum ' . substr($records{ $_->{name} }{checksum}, 0, 12) . ', now ' . substr($_->{checksum}, 0, 12) . ')' } @changed),
-        'Nothing was applied. Put the old text back, and write what is to change as a new script.');
+    my @lines;
+    for my $script (@given) {
+        my $record = $records{ $script->{name} } // next;
+        my ($old, $new) = map { substr $_->{checksum}, 0, 12 } $record, $script;
+        next if $record->{checksum} eq $script->{checksum};
+        push @lines, "$script->{name} was changed after it was applied on $record->{applied} (checksum $old, now $new)";
+    }
+    return if !@lines;
+    stop(3, @lines, 'Nothing was applied. Put the old text back, and write what is to change as a new script.');
 }
 
 # Returns the words of the line that says what was done.
@@ -145,7 +153,8 @@ sub apply ($script) {
     for my $statement (@{ $script->{statements} }) {
         eval { $database->do($statement->{text}, { pg_direct => 1 }) } or failed($script, $statement);
     }
-    stop(4, "$script->{name} ended our transaction, so what it did up to there is kept without a record") if $database->ping != 3;
+    stop(4, "$script->{name} ended our transaction, so what it did up to there is kept without a record")
+        if $database->ping != 3;
     $database->do('RESET SESSION AUTHORIZATION; RESET ROLE');
     my $duration = int(1000 * (time - $start) + 0.5);
     $database->do('INSERT INTO monopco.migrations VALUES (?, ?, clock_timestamp(), ?)',
@@ -158,17 +167,19 @@ sub failed ($script, $statement) {
     if (my $position = $database->pg_error_field('statement_position')) {
         $line += substr(Encode::decode('UTF-8', $statement->{text}), 0, $position - 1) =~ tr/\n//;
     }
-    stop(4, "$script->{name}, line $line: " . problem(), excerpt($statement, $line), 'Nothing of this script was kept.');
+    my @shown = excerpt($statement, $line);
+    stop(4, "$script->{name}, line $line: " . problem(), @shown, 'Nothing of this script was kept.');
 }
 
 # PostgreSQL's own words, and ours where they help.
 sub problem () {
     my $code = $database->state;
-    my $message = $database->pg_error_field('message_primary') // $database->errstr // $@;
+    my $message = $database->pg_error_field('message_primary')
+        // $@ =~ s/\ADBD::Pg::db \w+ failed: (.*) at \S+ line \d+\.\n\z/$1/sr;
     my @lines = "$message ($code)";
-    for my $field (qw(detail hint context)) {
-        my $text = $database->pg_error_field("message_$field") // next;
-        push @lines, '  ' . uc($field) . ': ' . $text =~ s/\n/\n    /gr;
+    for my $field (qw(message_detail message_hint context)) {
+        my $text = $database->pg_error_field("$field") // next;
+        push @lines, '  ' . uc($field =~ s/message_//r) . ': ' . $text =~ s/\n/\n    /gr;
     }
     push @lines, "  $WHY{$code}" if $WHY{$code};
     return join "\n", @lines;
@@ -181,7 +192,11 @@ sub excerpt ($statement, $line) {
     $first = $first > @lines - SHOWN_LINES ? @lines - SHOWN_LINES : $first;
     $first = 0 if $first < 0;
     my $last = $first + SHOWN_LINES - 1 > $#lines ? $#lines : $first + SHOWN_LINES - 1;
-    my @shown = map { my $number = $statement->{line} + $_; sprintf '%s %4d  %s', $number == $line ? '>' : ' ', $number, $lines[$_] } $first .. $last;
+    my @shown;
+    for my $number (map { $statement->{line} + $_ } $first .. $last) {
+        my $mark = $number == $line ? '>' : ' ';
+        push @shown, sprintf '%s %4d  %s', $mark, $number, $lines[ $number - $statement->{line} ];
+    }
     my $hidden = @lines - @shown;
     return (@shown, $hidden ? "        ($hidden more lines)" : ());
 }
