@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ops.bootstrap import apt, docker, sources
-from ops.bootstrap.commands import Report, answer, as_root, find, finish, remove_as_root, run, start
+from ops.bootstrap.commands import Report, answer, as_root, find, finish, remove_as_root, run, start, stopping
 from ops.bootstrap.errors import StepError
+from ops.bootstrap.stamps import key
 from ops.bootstrap.steps import Step
-from ops.places import BASE_IMAGE, CACHE
+from ops.places import BASE_IMAGE, PROJECT
 
 NAME = "Base image"
 _SUITE = "trixie"
 _PUBLISHED = "debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f"
 _ANSWER_SECONDS = 5.0
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_ROOT = CACHE / "base-image"
+# Not in the project, whose path may have a space, which debootstrap cannot take; not where others may write.
+_PLACE = Path("/var/cache/monopco")
+_ROOT = _PLACE / f"base-image-{key(str(PROJECT))[:12]}"
 _TRIES = 3
 
 # What makes a Debian an image's Debian: no documentation, no services started on install, no package files kept.
@@ -92,6 +95,7 @@ def _debootstrap(report: Report) -> None:
     script = [] if Path("/usr/share/debootstrap/scripts", _SUITE).exists() else ["/usr/share/debootstrap/scripts/sid"]
     # An empty mirror is debootstrap's own default.
     mirror = [mirrors.main if mirrors else "", *script] if mirrors or script else []
+    run(as_root(["mkdir", "-p", str(_PLACE)]) or [], report, log="base-image")
     options = ["--variant=minbase", "--force-check-gpg", f"--keyring={_KEYRING}"]
     command = as_root([find("debootstrap") or "debootstrap", *options, _SUITE, str(_ROOT), *mirror]) or []
     _try(command, report)
@@ -106,12 +110,18 @@ def _try(command: Sequence[str], report: Report) -> None:
         remove_as_root(_ROOT, report)
         try:
             run(command, lambda line: report(line.removeprefix("I: ")), log="base-image")
-        except StepError:
-            if left == 0:
-                raise
+        except StepError as error:
+            if left == 0 or stopping():
+                raise StepError(f"{error}\n  and its own log with\n    {_last_words()}") from error
             report("did not come whole; trying again")
         else:
             return
+
+
+def _last_words() -> str:
+    """What the programs that debootstrap started said last."""
+    log = answer(as_root(["tail", "-n", "5", str(_ROOT / "debootstrap" / "debootstrap.log")]) or []).stdout
+    return log.strip().replace("\n", "\n    ") or "nothing"
 
 
 def _mirrors() -> sources.Mirrors | None:
