@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pulumi_project import PulumiError, PulumiProject
-
 from tests.integration.database_lab import CONFINEMENT
 from tests.integration.proxy_lab import docker, wait_until
+from tests.integration.pulumi_project import PulumiError, PulumiProject
 
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGES = PROJECT / "images" / "node"

@@ -11,10 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from pulumi_project import PulumiError
 
 from tests.integration.node_lab import EXAMPLE, HEALTH, App, Builder
 from tests.integration.proxy_lab import docker
+from tests.integration.pulumi_project import PulumiError
 
 SUPABASE = "https://configured.supabase.co"
 LEAK = "https://from-a-developers-own-file.example"
