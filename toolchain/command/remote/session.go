@@ -28,7 +28,7 @@ func (o *CommandOutputs) run(ctx context.Context, command string) error {
 	if err != nil {
 		return fmt.Errorf("opening a session on %s: %w", valueOr(o.Connection.Host, ""), err)
 	}
-	defer session.Close() //nolint:errcheck // it has ended by then
+	defer session.Close() // it has ended by then
 	if err := o.setEnvironment(ctx, session); err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (u *upload) putFile(local, remote string) error {
 	if err != nil {
 		return err
 	}
-	defer source.Close() //nolint:errcheck // it was only read from
+	defer source.Close() // it was only read from
 	return u.write(source, remote)
 }
 
