@@ -19,6 +19,7 @@ from ops.places import CACHE
 
 Report = Callable[[str], None]  # tells what a step is doing right now, in a few words
 
+NOT_FOUND, NO_ANSWER = 127, 124  # exit codes, as a shell and timeout(1) have them
 _LAST_LINES = 15
 _running: set[subprocess.Popen[str]] = set()
 _stopping = threading.Event()
@@ -80,7 +81,7 @@ def finish(process: subprocess.Popen[str]) -> int:
 def answer(
     command: Sequence[str], seconds: float = 15, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """What a short question to a program gives; a missing program or no answer in time is exit code 127 or 124."""
+    """What a short question to a program gives; NOT_FOUND or NO_ANSWER when it gives nothing."""
     try:
         return subprocess.run(
             command,
@@ -93,9 +94,9 @@ def answer(
             check=False,
         )
     except (FileNotFoundError, PermissionError) as error:
-        return subprocess.CompletedProcess(command, 127, "", str(error))
+        return subprocess.CompletedProcess(command, NOT_FOUND, "", str(error))
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 124, "", f"no answer within {seconds:g} seconds")
+        return subprocess.CompletedProcess(command, NO_ANSWER, "", f"no answer within {seconds:g} seconds")
 
 
 def stopping() -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ops.bootstrap import apt
-from ops.bootstrap.commands import Report, answer, as_root, find, run
+from ops.bootstrap.commands import NOT_FOUND, Report, answer, as_root, find, run
 from ops.bootstrap.errors import StepError
 from ops.bootstrap.steps import Step
 from ops.places import CACHE
@@ -39,6 +39,8 @@ def _refusal() -> str | None:
     asked = answer(["docker", "version", "--format", "{{.Server.Version}}"])
     if asked.returncode == 0 and asked.stdout.strip():
         return None
+    if asked.returncode == NOT_FOUND:
+        return "there is no docker command"
     lines = [line for line in asked.stderr.strip().splitlines() if line.strip()]
     return lines[-1] if lines else "no answer"
 
@@ -54,9 +56,10 @@ def _make(report: Report) -> str:
     if "permission denied" in refusal.lower():
         return _admit(report)
     if as_root([]) is None:
+        start = "systemctl start docker" if find("dockerd") else "apt-get install docker.io"
         raise StepError(
-            f"Docker does not answer ({refusal}); run `sudo apt-get install docker.io; sudo usermod -aG docker $USER` "
-            "and log in again; or run ./monopco as root or with sudo that asks no password"
+            f"Docker does not answer ({refusal}); run `sudo {start}; sudo usermod -aG docker $USER` and log in again, "
+            "or run ./monopco as root or with sudo that asks no password"
         )
     if find("dockerd") is None or find("docker") is None:
         apt.install(["docker.io", "iptables"], report, optional=["docker-cli"])  # Debian 13 has the client apart
