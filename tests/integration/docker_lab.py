@@ -112,13 +112,22 @@ def registry(folder: Path, *, protected: bool) -> Iterator[str]:
         yield address
 
 
-def ask_registry(address: str, path: str) -> Mapping[str, Any] | None:
-    """What a registry answers to the test's user; nothing when it has no such thing or does not run yet."""
+def ask_registry(address: str, path: str, put: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
+    """What a registry answers to the test's user; nothing when it has no such thing or does not run yet.
+
+    put is an image index to be stored there first.
+    """
     request = urllib.request.Request(f"http://{address}/v2/{path}")
     request.add_header("Authorization", f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}")
+    request.add_header("Accept", "application/vnd.docker.distribution.manifest.v2+json")
+    if put:
+        request.method, request.data = "PUT", json.dumps(put).encode()
+        request.add_header("Content-Type", put["mediaType"])
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - http to this machine
-            return dict(json.load(answer))
+            body = answer.read()
+            about = {"digest": answer.headers["Docker-Content-Digest"], "size": len(body)}
+            return {**about, **json.loads(body or "{}")}
     except urllib.error.URLError:
         return None
 
