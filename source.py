@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pathspec
 
-# What never gets into an image, and so must not make a new release (images/node/app.Dockerfile leaves out the same).
+# What never gets to the builder, and so must not make a new release: images/node/app.Dockerfile.dockerignore says the same.
 EXCLUDED = (".git/", "node_modules/", "dist/", ".env", ".env.*", "!.env.example", "*.log", ".DS_Store")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PNPM = re.compile(r"pnpm@([0-9]+\.[0-9]+\.[0-9]+)(\+.*)?")
@@ -96,18 +96,8 @@ def _locate(project: Path, source: str, ref: str | None) -> Path:
 _NEVER = pathspec.GitIgnoreSpec.from_lines(EXCLUDED)
 
 
-def _docker_ignored(root: Path) -> pathspec.PathSpec[pathspec.Pattern]:
-    """What .dockerignore leaves out. Docker reads a pattern from the root; the last one that fits decides."""
-    ignore = root / ".dockerignore"
-    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    anchored = [f"{'!' * line.startswith('!')}/{line.lstrip('!').strip().strip('/')}" for line in patterns]
-    return pathspec.PathSpec.from_lines("gitignore", anchored)
-
-
 def _files(root: Path) -> Iterator[Path]:
-    """Files below `root` in a fixed order, without what .dockerignore or EXCLUDED leave out."""
-    ignored = _docker_ignored(root)
+    """Files below `root` in a fixed order, without what EXCLUDED leaves out."""
     folders = [root]
     while folders:
         folder = folders.pop()
@@ -118,7 +108,7 @@ def _files(root: Path) -> Iterator[Path]:
                 continue
             if is_folder:
                 folders.append(entry)
-            elif not ignored.match_file(name):
+            else:
                 yield entry
 
 

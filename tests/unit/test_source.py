@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from source import Script, Source, SourceError, checkout_folder, folder_digest, is_git_url
+from settings import PROJECT
+from source import EXCLUDED, Script, Source, SourceError, checkout_folder, folder_digest, is_git_url
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPOSITORY = "https://git.example/app.git"
@@ -82,27 +83,17 @@ def test_what_never_gets_into_the_image_leaves_the_digest_alone(source: Path, na
     assert folder_digest(source) == before
 
 
-@pytest.mark.parametrize(
-    ("ignored", "name", "is_seen"),
-    [
-        ("docs", "docs/a.md", False),
-        ("/docs/", "docs/a.md", False),
-        ("docs", "src/docs/a.md", True),
-        ("*.md", "a.md", False),
-        ("*.md", "src/a.md", True),
-        ("**/*.md", "src/a.md", False),
-        ("docs\n!docs/keep.md", "docs/keep.md", True),
-        ("docs\n!docs/keep.md", "docs/other.md", False),
-        ("*\n!src", "src/a.js", True),
-        ("*\n!src", "a.js", False),
-        ("# docs", "docs/a.md", True),
-    ],
-)
-def test_dockerignore_is_read_as_docker_reads_it(source: Path, ignored: str, name: str, is_seen: bool) -> None:
-    write(source / ".dockerignore", f"{ignored}\n")
+def test_the_builder_is_sent_what_the_digest_is_made_of() -> None:
+    ignore = (PROJECT / "images" / "node" / "app.Dockerfile.dockerignore").read_text()
+    lines = [line for line in ignore.splitlines() if line and not line.startswith("#")]
+    assert [line.replace("**/", "", 1) for line in lines] == [pattern.rstrip("/") for pattern in EXCLUDED]
+
+
+def test_the_apps_own_dockerignore_decides_nothing(source: Path) -> None:
+    write(source / ".dockerignore", "docs\n")
     before = folder_digest(source)
-    write(source / name)
-    assert (folder_digest(source) != before) is is_seen
+    write(source / "docs" / "a.md")
+    assert folder_digest(source) != before
 
 
 def test_a_copy_elsewhere_at_another_time_has_the_same_digest(source: Path, tmp_path: Path) -> None:
