@@ -39,7 +39,7 @@ def _ready() -> bool:
     if value is None or _STAMP.interrupted():
         return False
     source, _, program = value.splitlines()[0].partition(" ")
-    installed = os.access(program, os.X_OK) and all(_plugin(name).is_dir() for name in PLUGINS)
+    installed = os.access(program, os.X_OK) and _has_plugins()
     return installed and value == _stamp(source, Path(program))
 
 
@@ -53,6 +53,10 @@ def _stamp(source: str, program: Path) -> str:
 def _toolchain_sources() -> list[Path]:
     files = (path for path in (PROJECT / "toolchain").rglob("*") if path.suffix in (".go", ".mod", ".sum", ".py"))
     return sorted(path for path in files if not path.name.endswith("_test.go"))
+
+
+def _has_plugins() -> bool:
+    return all(_plugin(name).is_dir() for name in PLUGINS)
 
 
 def _plugin(name: str) -> Path:
@@ -74,7 +78,7 @@ def _choose(report: Report, *, built_before: bool) -> tuple[str, Path]:
         from ops.bootstrap import download  # noqa: PLC0415
 
         own = own_program(os.environ.get("PATH", os.defpath))
-        if own is not None and download.reachable(VERSION) and _download_plugins(own, report):
+        if own is not None and (_has_plugins() or (download.reachable(VERSION) and _download_plugins(own, report))):
             shutil.rmtree(TOOLS, ignore_errors=True)
             return _OWN, own
         if own is None and download.install(VERSION, TOOLS, report) and _download_plugins(ours, report):
