@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pathspec
 
-# What never gets to the builder, and so must not make a new release: images/node/app.Dockerfile.dockerignore says the same.
+# What never gets to the builder, and so must not make a new release; images/node/app.Dockerfile.dockerignore agrees.
 EXCLUDED = (".git/", "node_modules/", "dist/", ".env", ".env.*", "!.env.example", "*.log", ".DS_Store")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PNPM = re.compile(r"pnpm@([0-9]+\.[0-9]+\.[0-9]+)(\+.*)?")

@@ -70,7 +70,7 @@ def _go_checks() -> list[Check]:
     toolchain = PROJECT / "toolchain"
     if found is None:
         reason = "there is no Go on this machine"
-        return [Check(name, [], toolchain, skipped=reason) for name in ("go vet", "gofmt")]
+        return [Check(name, [], toolchain, skipped=reason) for name in ("go vet", "go test", "gofmt")]
     gofmt = str(Path(found).resolve().with_name("gofmt"))
     return [
         Check(
@@ -78,6 +78,9 @@ def _go_checks() -> list[Check]:
             [found, "vet", "-overlay", str(_overlay()), "./..."],
             toolchain,
             environment=_go_environment(found),
+        ),
+        Check(
+            "go test", [found, "test", "./random/...", "./command/..."], toolchain, environment=_go_environment(found)
         ),
         Check("gofmt", [gofmt, "-l", "."], toolchain, silent=True),
     ]
