@@ -119,8 +119,9 @@ class Server:
 
     def stopped(self) -> Outcome:
         """How the container ended, with its log."""
-        status = int(docker("wait", self.name).stdout)
-        return Outcome(status, "", self.log())
+        state = ("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", self.name)
+        wait_until(lambda: docker(*state).stdout.startswith("exited"), f"{self.name} ends")
+        return Outcome(int(docker(*state).stdout.split()[1]), "", self.log())
 
     def log(self) -> str:
         done = docker("logs", self.name)
