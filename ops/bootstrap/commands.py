@@ -73,7 +73,8 @@ def start(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> tu
 def finish(process: subprocess.Popen[str]) -> int:
     """Wait for a started program; its exit code."""
     try:
-        return process.wait()
+        with process:  # closes its output, too
+            return process.wait()
     finally:
         _running.discard(process)
 
