@@ -42,7 +42,6 @@ def _packages(name: str, stamp: Stamp, requirements: Path, after: tuple[str, ...
             "--disable-pip-version-check",
             "--no-input",
             "install",
-            "--no-compile",
             "--progress-bar=off",
         ]
         run([*pip, "-r", str(requirements)], report, log="pip")
