@@ -35,16 +35,8 @@ def _packages(name: str, stamp: Stamp, requirements: Path, after: tuple[str, ...
 
     def make(report: Report) -> str:
         stamp.begin()
-        pip = [
-            str(PROGRAM),
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "--no-input",
-            "install",
-            "--progress-bar=off",
-        ]
-        run([*pip, "-r", str(requirements)], report, log="pip")
+        pip = [str(PROGRAM), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        run([*pip, "install", "--progress-bar=off", "-r", str(requirements)], report, log="pip")
         stamp.done(current)
         return ""
 
