@@ -184,10 +184,14 @@ class Commands:
         self._running.add(process)
         output = []
         with process, log.open("w") as file:
-            for text in process.stdout or ():
-                output.append(text)
-                file.write(text)
-                line(text.strip())
+            try:
+                for text in process.stdout or ():
+                    output.append(text)
+                    file.write(text)
+                    line(text.strip())
+            except BaseException:
+                process.terminate()
+                raise
         self._running.discard(process)
         if process.returncode != 0:
             end = "".join(output[-15:]).rstrip() or "nothing"
@@ -209,7 +213,7 @@ class Build:
         self._report = report
         self._python = python
         self._module = module
-        self._drafts = cache.work / "bin"
+        self._drafts = cache.work / "bin" if module == SOURCES else cache.root / "tools"
         self._commands = Commands(cache)
         self._go = Path()
 
@@ -223,6 +227,7 @@ class Build:
             self._link(names)
             for part in stale:
                 self._install(part)
+            shutil.rmtree(self._drafts)
         except BaseException:
             self._commands.stop()
             raise
@@ -275,7 +280,7 @@ class Build:
             return
         self._report("go modules", "fetching")
         packages = self._commands.run("go modules", self._go, "list", "-deps", *wanted)
-        total = len(packages.splitlines())
+        total = sum(not line.startswith("go: ") for line in packages.splitlines())
         compiled = iter(range(1, total + 1))
 
         def count(_: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,19 @@ def test_a_program_that_fails_is_told_with_its_last_words_and_where_all_of_them_
         + f"\nno space left\nAll of it is in {cache.work / 'docker.log'}"
     )
     assert (cache.work / "docker.log").read_text().startswith("1\n2\n")
+
+
+def test_a_program_ends_when_the_build_is_given_up(cache: build.Cache) -> None:
+    said = []
+
+    def give_up(line: str) -> None:
+        said.append(line)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build.Commands(cache).run("go", "sh", "-c", "echo $$; exec sleep infinity", line=give_up)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(said[0]), 0)
 
 
 def test_a_program_that_is_missing_is_told_by_its_name(cache: build.Cache) -> None:
