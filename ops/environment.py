@@ -21,7 +21,6 @@ def variables(given: Mapping[str, str]) -> dict[str, str]:
         "PATH": os.pathsep.join([str(TOOLS), str(VENV / "bin"), *_entries(own)]),
         "PULUMI_HOME": str(PULUMI_HOME),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "DOCKER_BUILDKIT": "1",
     }
     if uses_own_state(given):
         changes["PULUMI_BACKEND_URL"] = _backend(PROJECT)

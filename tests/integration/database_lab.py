@@ -13,7 +13,7 @@ from pathlib import Path
 
 from components.connection import Connection
 from components.database import APP_ROLE, DATABASE, HOST, OWNER_ROLE, roles_sql
-from tests.integration.proxy_lab import docker, wait_until
+from tests.integration.proxy_lab import build_image, docker, wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGE = "monopco/postgres:test"
@@ -32,7 +32,7 @@ RECORDS = "SELECT string_agg(name, ' ' ORDER BY applied_at) FROM monopco.migrati
 
 
 def build() -> None:
-    docker("build", "--quiet", "--tag", IMAGE, str(PROJECT / "images" / "postgres"))
+    build_image(IMAGE, PROJECT / "images" / "postgres")
 
 
 def archive(files: Mapping[str, str | bytes]) -> bytes:

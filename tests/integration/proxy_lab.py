@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -42,6 +43,15 @@ def docker(*arguments: str, stdin: str = "", check: bool = True) -> subprocess.C
     if check and done.returncode != 0:
         raise AssertionError(f"docker {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")
     return done
+
+
+def build_image(tag: str, folder: Path) -> None:
+    """Build an image without BuildKit, for which a docker command needs a plugin that not every machine has."""
+    command = ["docker", "build", "--quiet", "--tag", tag, str(folder)]
+    environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{tag} cannot be built: {done.stdout}{done.stderr}")
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:

@@ -21,6 +21,7 @@ from tests.integration.proxy_lab import (
     Connection,
     Load,
     Proxy,
+    build_image,
     configuration,
     docker,
     wait_until,
@@ -32,7 +33,7 @@ MAX_MEMORY_KB = 20 * 1024
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[str]:
-    docker("build", "--quiet", "--tag", IMAGE, str(PROJECT / "images" / "nginx"))
+    build_image(IMAGE, PROJECT / "images" / "nginx")
     name = f"proxy-test-{uuid.uuid4().hex[:8]}"
     docker("network", "create", name)
     yield name
