@@ -24,7 +24,7 @@ _NEEDS = {
     "down": frozenset({"pulumi", "docker"}),
     "status": frozenset({"pulumi"}),
     "test": _EVERYTHING | {"tests"},
-    "test unit": frozenset({"tests"}),
+    "test unit": frozenset({"pulumi", "tests"}),
 }
 # A shell can be set up for a stack on another machine where this one has no Docker.
 _DOCKER_IS_OPTIONAL = frozenset({"env"})
