@@ -92,7 +92,7 @@ def test_without_a_terminal_a_step_is_told_in_two_plain_lines() -> None:
         (["nonsense"], set()),
         (["env"], {"pulumi", "docker", "base image"}),
         (["up", "-s", "prod"], {"pulumi", "docker", "base image"}),
-        (["test", "unit"], {"tests"}),
+        (["test", "unit"], {"pulumi", "tests"}),
         (["test"], {"pulumi", "docker", "base image", "tests"}),
         (["test", "bench"], {"pulumi", "docker", "base image", "tests"}),
     ],
