@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ops.bootstrap.stamps import write_atomically
 from ops.places import CACHE, PROJECT, VENV
+from toolchain.build import GO_SETTINGS
 
 _OWN_GO = CACHE / "go" / "go" / "bin"
 _FOREIGN = {"node_modules", "dist", "__pycache__"}
@@ -88,8 +89,7 @@ def _go_checks() -> list[Check]:
 
 def _go_environment(go: str) -> dict[str, str]:
     """The settings of the toolchain's build, so that what it compiled is used again."""
-    settings = {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
-    settings["GOFLAGS"] = "-mod=readonly -trimpath -buildvcs=false -modcacherw"
+    settings = dict(GO_SETTINGS)
     if Path(go).parent == _OWN_GO:
         settings |= {"GOPATH": str(CACHE / "build" / "gopath"), "GOCACHE": str(CACHE / "build" / "gocache")}
     return settings
