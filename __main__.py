@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
 import settings as configuration
+from components.app_image import AppImage, AppImageArgs
 from components.app_secrets import AppSecrets, AppSecretsArgs
+from components.checkpoint import Checkpoint, CheckpointArgs, Migration
 from components.database import Database, DatabaseArgs
 from components.dns import Dns, DnsArgs
 from components.external_database import ExternalDatabase, ExternalDatabaseArgs
 from components.image import Image, ImageArgs
 from components.network import Network, NetworkArgs
 from components.proxy import Proxy, ProxyArgs
-from components.release import Health, Release, ReleaseArgs
-from components.schema import Migration, Schema, SchemaArgs
+from components.release import Release, ReleaseArgs, container_name, health_environment
+from components.retention import Retention, RetentionArgs
+from components.schema import Schema, SchemaArgs
+from components.sealing import unseal
 from components.server import Server, ServerArgs
 from components.stack import Stack
 from components.switch import Switch, SwitchArgs
+from components.usable_schema import UsableSchema, UsableSchemaArgs
+from plan import UNRECORDED, Plan, image_digest, plan
+from record import Record
 from sections import parse_size
-from source import folder_digest
+from source import Source, folder_digest
+
+IMAGES = configuration.PROJECT / "images"
 
 
 def _tell_what_is_not_there(settings: configuration.Settings) -> None:
@@ -38,93 +47,121 @@ def _tell_what_is_not_there(settings: configuration.Settings) -> None:
         pulumi.log.warn("backups.remote: this version does not make backups yet")
 
 
-def main() -> None:
-    try:
-        settings = configuration.load(pulumi.get_stack())
-    except configuration.ConfigError as error:
-        raise pulumi.RunError(str(error)) from None
-    _tell_what_is_not_there(settings)
-    config, stack, host = settings.sections, Stack(settings.stack), settings.docker_host
-    app, http, database = config.app, config.http, config.database
-    subnet = config.network.subnet or stack.subnet()
-    provider = docker.Provider("docker", host=host)
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What every part of the environment is made with."""
 
-    def options(*after: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(providers=[provider], depends_on=list(after))
+    settings: configuration.Settings
+    stack: Stack
+    host: str | None
+    subnet: str
+    digests: Mapping[str, str]
+    """Of the folders of our own images."""
+    app_digest: str
+    plan: Plan
+    provider: docker.Provider
 
-    images = configuration.PROJECT / "images"
-    digests = {name: folder_digest(images / name) for name in ("node", "nginx", "postgres")}
-    app_digest = hashlib.sha256(
-        json.dumps([digests["node"], settings.source.digest, app.public, app.dependencies]).encode()
-    ).hexdigest()
+    @staticmethod
+    def of(settings: configuration.Settings) -> Site:
+        stack = Stack(settings.stack)
+        subnet = settings.sections.network.subnet or stack.subnet()
+        digests = {name: folder_digest(IMAGES / name) for name in ("node", "nginx", "postgres")}
+        digest = image_digest(settings, digests["node"])
+        return Site(
+            settings=settings,
+            stack=stack,
+            host=settings.docker_host,
+            subnet=subnet,
+            digests=digests,
+            app_digest=digest,
+            plan=plan(settings, subnet, digest),
+            provider=docker.Provider("docker", host=settings.docker_host),
+        )
 
+    @property
+    def builds(self) -> str:
+        """Digest of all that will be built."""
+        parts = [self.digests["nginx"], self.digests["postgres"]]
+        parts += [self.app_digest] if isinstance(self.plan.base, Source) else []
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+    def after(self, *others: pulumi.Resource | None) -> pulumi.ResourceOptions:
+        """Options of what is made on the Docker host once `others` are there."""
+        return pulumi.ResourceOptions(
+            providers=[self.provider], depends_on=[other for other in others if other is not None]
+        )
+
+    def image(self, component: str, folder: str, opts: pulumi.ResourceOptions) -> Image:
+        args = ImageArgs(
+            stack=self.stack,
+            component=component,
+            context=f"images/{folder}",
+            dockerfile="Dockerfile",
+            digest=self.digests[folder],
+        )
+        return Image(f"image-{component}", args, opts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foundation:
+    """What releases come and go on."""
+
+    ready: pulumi.ResourceOptions
+    """Options of what can be made as soon as machine and database are known to be usable."""
+    secrets: AppSecrets
+    network: Network
+    postgres: Image
+    store: Database | ExternalDatabase
+    proxy: Proxy
+    url: str
+
+
+def _recorded_secrets(record: Record, key: pulumi.Output[str]) -> dict[str, pulumi.Output[str]]:
+    """The secrets of a release that is run again."""
+    opened: pulumi.Output[dict[str, str]] = pulumi.Output.secret(
+        key.apply(lambda text: unseal(text, record.release_id, record.sealed))
+    )
+    names = record.specification.secret_versions.keys() - UNRECORDED
+    return {name: opened[name] for name in sorted(names)}
+
+
+def _lay_foundation(site: Site) -> Foundation:
+    config = site.settings.sections
+    http, database = config.http, config.database
     server = Server(
         "server",
         ServerArgs(
-            stack=stack,
-            docker_host=host,
+            stack=site.stack,
+            docker_host=site.host,
             address=http.address,
             ports=(http.http_port, http.https_port),
-            builds=hashlib.sha256("".join([*digests.values(), app_digest]).encode()).hexdigest(),
+            builds=site.builds,
         ),
-        options(),
+        site.after(),
     )
     secrets = AppSecrets(
         "secrets",
         AppSecretsArgs(database_rotation=config.rotation.database, jwt_rotation=config.rotation.jwt),
-        options(),
+        site.after(),
     )
-
-    def image(component: str, folder: str, ready: pulumi.ResourceOptions, target: str | None = None) -> Image:
-        args = ImageArgs(
-            stack=stack,
-            component=component,
-            context=f"images/{folder}",
-            dockerfile="Dockerfile",
-            digest=digests[folder],
-            target=target,
-        )
-        return Image(f"image-{component}", args, ready)
-
-    postgres_image = image("database", "postgres", options(server))
+    postgres = site.image("database", "postgres", site.after(server))
     external = None
     if database.url:
         external = ExternalDatabase(
             "database",
             ExternalDatabaseArgs(
-                docker_host=host, image_id=postgres_image.image_id, url=configuration.secret(database.url)
+                docker_host=site.host, image_id=postgres.image_id, url=configuration.secret(database.url)
             ),
-            options(server),
+            site.after(server),
         )
-    ready = options(server, *([external] if external else []))
-    runtime, build = image("runtime", "node", ready, "runtime"), image("build", "node", ready, "build")
-    app_image = Image(
-        "image-app",
-        ImageArgs(
-            stack=stack,
-            component="app",
-            context=os.path.relpath(settings.source.path, configuration.PROJECT),
-            dockerfile=os.path.relpath(images / "node" / "app.Dockerfile", settings.source.path),
-            digest=app_digest,
-            build_args={
-                "RUNTIME": runtime.reference,
-                "BUILD": build.reference,
-                "PNPM_VERSION": settings.source.pnpm_version,
-                "DEPENDENCIES": app.dependencies,
-                "PUBLIC_ENV": base64.b64encode(json.dumps(app.public, sort_keys=True).encode()).decode(),
-            },
-        ),
-        ready,
-    )
-    nginx_image = image("proxy", "nginx", ready)
-    network = Network("network", NetworkArgs(stack=stack, subnet=subnet), ready)
-
+    ready = site.after(server, external)
+    network = Network("network", NetworkArgs(stack=site.stack, subnet=site.subnet), ready)
     store = external or Database(
         "database",
         DatabaseArgs(
-            stack=stack,
-            docker_host=host,
-            image_id=postgres_image.image_id,
+            stack=site.stack,
+            docker_host=site.host,
+            image_id=postgres.image_id,
             network_name=network.network_name,
             owner_password=secrets.owner_password,
             app_password=secrets.app_password,
@@ -134,10 +171,11 @@ def main() -> None:
         ),
         ready,
     )
+    certificate = site.settings.certificate
     front = ProxyArgs(
-        stack=stack,
-        docker_host=host,
-        image_id=nginx_image.image_id,
+        stack=site.stack,
+        docker_host=site.host,
+        image_id=site.image("proxy", "nginx", ready).image_id,
         network_name=network.network_name,
         domain=config.domain.name,
         aliases=config.domain.aliases,
@@ -149,69 +187,188 @@ def main() -> None:
         burst=http.burst,
         content_security_policy=http.content_security_policy,
         hsts_seconds=http.hsts_seconds,
-        drain_seconds=app.drain_seconds,
-        certificate=configuration.secret(settings.certificate) if settings.certificate else None,
+        drain_seconds=config.app.drain_seconds,
+        certificate=configuration.secret(certificate) if certificate else None,
     )
-    proxy = Proxy("proxy", front, ready)
-    app_secrets = {name: configuration.secret(value) for name, value in settings.secrets.items()}
+    return Foundation(
+        ready=ready,
+        secrets=secrets,
+        network=network,
+        postgres=postgres,
+        store=store,
+        proxy=Proxy("proxy", front, ready),
+        url=front.url,
+    )
+
+
+def _record(site: Site, ground: Foundation, app_secrets: Mapping[str, pulumi.Input[str]]) -> Checkpoint:
+    """The record of the release that is to run, made from the source when that is what it is made from."""
+    base = site.plan.base
+    image_id: pulumi.Input[str]
+    name: pulumi.Input[str]
+    if isinstance(base, Source):
+        app = site.settings.sections.app
+        built = AppImage(
+            "image",
+            AppImageArgs(
+                stack=site.stack,
+                node="images/node",
+                node_digest=site.digests["node"],
+                source=os.path.relpath(base.path, configuration.PROJECT),
+                dockerfile=os.path.relpath(IMAGES / "node" / "app.Dockerfile", base.path),
+                digest=site.app_digest,
+                pnpm_version=base.pnpm_version,
+                dependencies=app.dependencies,
+                public=app.public,
+            ),
+            ground.ready,
+        )
+        image_id, name = built.image_id, built.reference
+        migrations = [Migration(script.name, script.text) for script in base.migrations]
+    else:
+        image_id, name, migrations = base.image, base.name, None
+    return Checkpoint(
+        "checkpoint",
+        CheckpointArgs(
+            stack=site.stack,
+            docker_host=site.host,
+            specification=site.plan.specification,
+            image_id=image_id,
+            base=name,
+            network_name=ground.network.network_name,
+            secrets=app_secrets,
+            unrecorded=UNRECORDED,
+            record_key=ground.secrets.record_key,
+            migrations=migrations,
+            origin=site.plan.origin,
+        ),
+        site.after(ground.store),
+    )
+
+
+def _app_secrets(site: Site, ground: Foundation) -> dict[str, pulumi.Input[str]]:
+    base = site.plan.base
+    if isinstance(base, Record):
+        return {**_recorded_secrets(base, ground.secrets.record_key), "DATABASE_URL": ground.store.app_url}
+    given = {name: configuration.secret(value) for name, value in site.settings.secrets.items()}
+    return {"DATABASE_URL": ground.store.app_url, "JWT_SECRET": ground.secrets.jwt_secret, **given}
+
+
+def _usable_schema(site: Site, ground: Foundation) -> UsableSchema | None:
+    """Asked for a release that is run again; one that is made from the source brings the tables that it needs."""
+    if isinstance(site.plan.base, Source):
+        return None
+    return UsableSchema(
+        "usable-schema",
+        UsableSchemaArgs(
+            stack=site.stack,
+            docker_host=site.host,
+            image_id=ground.postgres.image_id,
+            network_name=ground.network.network_name,
+            owner_url=ground.store.owner_url,
+            container=ground.store.container,
+            release=site.plan.specification.release_id,
+            scripts=site.plan.specification.scripts,
+            accepts=site.settings.sections.pinned.accepts,
+        ),
+        site.after(ground.store),
+    )
+
+
+def _run_release(site: Site, ground: Foundation) -> Switch:
+    """Record, containers, tables, switch: in this order, and then what is not kept any more goes."""
+    config, what = site.settings.sections, site.plan.specification
+    app_secrets, usable = _app_secrets(site, ground), _usable_schema(site, ground)
+    checkpoint = _record(site, ground, app_secrets)
     release = Release(
         "release",
         ReleaseArgs(
-            stack=stack,
-            docker_host=host,
-            image_id=app_image.image_id,
-            image_digest=app_digest,
-            network_name=network.network_name,
-            subnet=subnet,
-            replicas=app.replicas,
-            memory_mb=parse_size(app.memory) // 2**20,
-            port=app.port,
-            health=Health(path=app.health.path, expect=app.health.expect, start_seconds=app.health.start_seconds),
-            read_only=app.read_only,
-            drain_seconds=app.drain_seconds,
-            environment={"NODE_ENV": "production", **app.public, **app.env},
-            secrets={"DATABASE_URL": store.app_url, "JWT_SECRET": secrets.jwt_secret, **app_secrets},
-            secret_versions=settings.secret_versions(),
+            stack=site.stack,
+            docker_host=site.host,
+            specification=what,
+            image_id=checkpoint.image_id,
+            serial=checkpoint.serial,
+            network_name=ground.network.network_name,
+            replicas=config.app.replicas,
+            secrets=app_secrets,
         ),
-        options(store),
+        site.after(ground.store, usable),
     )
     schema = Schema(
         "schema",
         SchemaArgs(
-            stack=stack,
-            docker_host=host,
-            image_id=postgres_image.image_id,
-            network_name=network.network_name,
-            owner_url=store.owner_url,
-            database_identity=store.identity,
-            migrations=[Migration(script.name, script.text) for script in settings.source.migrations],
+            stack=site.stack,
+            docker_host=site.host,
+            image_id=ground.postgres.image_id,
+            network_name=ground.network.network_name,
+            owner_url=ground.store.owner_url,
+            database_identity=ground.store.identity,
+            record=checkpoint.record,
+            scripts=what.scripts,
+            restore_points=config.database.restore_points,
+            protect=config.database.protect,
         ),
-        options(release),
+        # A release that is run again was healthy before: nothing is gained by waiting for it.
+        site.after(usable or release),
     )
     switch = Switch(
         "switch",
         SwitchArgs(
-            docker_host=host,
-            proxy_container=proxy.container,
-            release=release.release_id,
+            docker_host=site.host,
+            proxy_container=ground.proxy.container,
+            release=what.release_id,
+            containers=release.container_ids,
             peers=release.peers,
-            drain_seconds=app.drain_seconds,
+            health=health_environment(what),
+            drain_seconds=config.app.drain_seconds,
+            watch_seconds=config.app.watch_seconds,
         ),
-        options(release, schema, proxy),
+        site.after(release, schema, ground.proxy),
     )
+    Retention(
+        "retention",
+        RetentionArgs(
+            stack=site.stack,
+            docker_host=site.host,
+            proxy_container=ground.proxy.container,
+            release=switch.release,
+            keep=config.app.keep_releases,
+        ),
+        site.after(switch),
+    )
+    return switch
+
+
+def _container_name(site: Site, switch: Switch, number: int) -> pulumi.Output[str]:
+    return switch.release.apply(lambda live: container_name(site.stack, live, number))
+
+
+def main() -> None:
+    try:
+        settings = configuration.load(pulumi.get_stack())
+    except configuration.ConfigError as error:
+        raise pulumi.RunError(str(error)) from None
+    _tell_what_is_not_there(settings)
+    config, site = settings.sections, Site.of(settings)
+    if site.plan.note:
+        pulumi.log.info(site.plan.note)
+    ground = _lay_foundation(site)
+    switch = _run_release(site, ground)
     dns = Dns(
         "dns",
         DnsArgs(domain=config.domain.name, aliases=config.domain.aliases, server=config.server.host),
-        options(),
+        site.after(),
     )
-
-    pulumi.export("url", switch.release.apply(lambda _: front.url))
+    lasting = [*([] if config.database.url else [ground.store.container]), ground.proxy.container_name]
+    names = [_container_name(site, switch, number) for number in range(1, config.app.replicas + 1)]
+    pulumi.export("url", switch.release.apply(lambda _: ground.url))
     pulumi.export("release", switch.release)
+    pulumi.export("sourceRelease", site.plan.source_release)
     pulumi.export("domain", config.domain.name)
     pulumi.export("dnsRecords", dns.records)
-    pulumi.export("containers", [*([] if external else [store.container]), proxy.container_name, *release.containers])
-    pulumi.export("databaseUrl", store.app_url)
-    pulumi.export("caCertificate", proxy.authority)
+    pulumi.export("containers", [*lasting, *names])
+    pulumi.export("databaseUrl", ground.store.app_url)
+    pulumi.export("caCertificate", ground.proxy.authority)
 
 
 main()

@@ -168,6 +168,13 @@ class App(Section):
     drain_seconds: Annotated[
         int, Field(ge=0, le=600, description="Longest wait for requests on an old release, in seconds")
     ]
+    watch_seconds: Annotated[
+        int,
+        Field(
+            ge=0, le=600, description="How long a new release is compared with the one before it, in seconds; 0 is not"
+        ),
+    ]
+    keep_releases: Annotated[int, Field(ge=2, le=50, description="Releases that can be gone back to, the newest ones")]
     read_only: Annotated[bool, Field(description="Root file system read-only; /tmp is writable always")]
 
 
@@ -254,6 +261,9 @@ class Database(Section):
     ]
     memory: Annotated[Memory, Field(description="Limit of the database container; its caches follow it")]
     protect: Annotated[bool, Field(description="Refuse to delete the data volume")]
+    restore_points: Annotated[
+        int, Field(ge=0, le=100, description="Dumps that are kept, each taken before scripts are run; 0 takes none")
+    ]
 
     @model_validator(mode="after")
     def _reachable(self) -> Database:
@@ -271,6 +281,20 @@ class Database(Section):
 class Rotation(Section):
     database: Annotated[EnvironmentText, Field(description="Passwords of the database roles")]
     jwt: Annotated[EnvironmentText, Field(description="JWT_SECRET")]
+
+
+class Pinned(Section):
+    release: Annotated[
+        Annotated[str, _matching(r"[0-9a-f]{10}", "must be the id of a release, as ./monopco releases shows it")]
+        | None,
+        Field(description="Release that runs instead of the source's; publish and rollback set it"),
+    ]
+    instead_of: Annotated[
+        str | None, Field(description="What the source gave then; once it gives another release, that one runs")
+    ]
+    accepts: Annotated[
+        list[str], Field(description="Scripts of later releases that the pinned one can live with (rollback --accept)")
+    ]
 
 
 class Dns(Section):
@@ -299,6 +323,7 @@ class Sections(Section):
     server: Server
     database: Database
     rotation: Rotation
+    pinned: Pinned
     dns: Dns
     backups: Backups
     monitoring: Monitoring

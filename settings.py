@@ -19,7 +19,8 @@ import yaml
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import SecretStr, ValidationError
 
-from sections import VARIABLE, App, Sections, Tls
+from record import Record, RecordError, read_record
+from sections import VARIABLE, App, Pinned, Sections, Tls
 from source import Source, SourceError
 
 PROJECT = Path(__file__).resolve().parent
@@ -57,12 +58,15 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One environment, checked: the stack's name, its sections, the secrets by name, and the app's source."""
+    """One environment, checked: the stack's name, its sections, the secrets by name, and what there is to run."""
 
     stack: str
     sections: Sections
     secrets: Mapping[str, SecretStr]
-    source: Source
+    source: Source | None
+    """The app's source; None when it cannot be read, which hinders nothing while a release is pinned."""
+    pinned: Record | None
+    """The release that stands in for the source, as long as the source gives what it gave when it was pinned."""
     certificate: SecretStr | None
     """PEM chain and key for tls.mode files."""
 
@@ -219,6 +223,27 @@ def _certificate(tls: Tls, mistakes: list[str]) -> SecretStr | None:
     return SecretStr("".join(parts))
 
 
+def _pinned(stack: str, pinned: Pinned, mistakes: list[str]) -> Record | None:
+    if pinned.release is None:
+        return None
+    try:
+        return read_record(PROJECT, stack, pinned.release)
+    except RecordError as error:
+        mistakes.append(str(error))
+        return None
+
+
+def _source(sections: Sections, pinned: Record | None, mistakes: list[str]) -> Source | None:
+    try:
+        return Source.read(PROJECT, sections.app.source, sections.app.ref, sections.database.migrations)
+    except SourceError as error:
+        if pinned is None:
+            mistakes.append(str(error))
+        else:
+            pulumi.log.warn(f"{error}\nRelease {pinned.release_id} is pinned and needs no source.")
+        return None
+
+
 def load(stack: str) -> Settings:
     """The settings of `stack`. Raises ConfigError with every mistake found."""
     given = _given()
@@ -236,17 +261,17 @@ def load(stack: str) -> Settings:
     secrets = _app_secrets(names, given, mistakes)
     for key in sorted(set(given) - set(values) - set(names)):
         mistakes.append(f"{key}: unknown key; known are {', '.join(values)}, and the names in app.secrets")
-    source, certificate = None, None
+    source, certificate, pinned = None, None, None
     if sections is not None:
         _check_names(sections.app, mistakes)
-        try:
-            source = Source.read(PROJECT, sections.app.source, sections.app.ref, sections.database.migrations)
-        except SourceError as error:
-            mistakes.append(str(error))
+        pinned = _pinned(stack, sections.pinned, mistakes)
+        source = _source(sections, pinned, mistakes)
         certificate = _certificate(sections.tls, mistakes)
-    if mistakes or sections is None or source is None:
+    if mistakes or sections is None:
         raise ConfigError(mistakes)
-    return Settings(stack=stack, sections=sections, secrets=secrets, source=source, certificate=certificate)
+    return Settings(
+        stack=stack, sections=sections, secrets=secrets, source=source, pinned=pinned, certificate=certificate
+    )
 
 
 def secret(value: SecretStr) -> pulumi.Output[str]:

@@ -29,6 +29,11 @@ class Script:
     name: str
     text: str
 
+    @property
+    def checksum(self) -> str:
+        """As the record of applied scripts knows it."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -38,6 +43,8 @@ class Source:
     digest: str
     pnpm_version: str
     migrations: tuple[Script, ...]
+    tag: str
+    """Tag of a git source's commit, as far as it was known when it was fetched."""
 
     @staticmethod
     def read(project: Path, source: str, ref: str | None, migrations: Sequence[str]) -> Source:
@@ -48,6 +55,7 @@ class Source:
             digest=folder_digest(path),
             pnpm_version=_pnpm_version(path),
             migrations=tuple(_scripts(path, migrations)),
+            tag=_tag(project, ref) if is_git_url(source) and ref else "",
         )
 
 
@@ -56,7 +64,7 @@ def is_git_url(source: str) -> bool:
     return "://" in source or source.startswith("git@")
 
 
-def _without_login(url: str) -> str:
+def without_login(url: str) -> str:
     """A URL that may be shown: a token in it stays where it is."""
     return re.sub(r"//[^/@]*@", "//", url)
 
@@ -71,18 +79,28 @@ def checkout_folder(project: Path, commit: str) -> Path:
     return project / ".cache" / "sources" / commit
 
 
+def tag_file(project: Path, commit: str) -> Path:
+    """Where the tag of a pinned commit is written, beside its checkout."""
+    return project / ".cache" / "sources" / f"{commit}.tag"
+
+
+def _tag(project: Path, commit: str) -> str:
+    path = tag_file(project, commit)
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+
 def _locate(project: Path, source: str, ref: str | None) -> Path:
     if is_git_url(source):
         if ref is None or not is_commit(ref):
             raise SourceError(
                 f"app.ref: must be a commit of 40 hexadecimal digits for a git source (got {json.dumps(ref)}); "
-                f"find it with: git ls-remote {_without_login(source)}"
+                f"./monopco checkpoint -m TEXT pins the commit of a branch or tag"
             )
         path = checkout_folder(project, ref)
         if not path.is_dir():
             raise SourceError(
                 f"app.source: commit {ref} has not been fetched; ./monopco up fetches it, or: "
-                f"git clone {_without_login(source)} {path} && git -C {path} checkout {ref}"
+                f"git clone {without_login(source)} {path} && git -C {path} checkout {ref}"
             )
         return path
     path = (project / Path(source).expanduser()).resolve()

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Mapping
 
 
-def bundle(files: Mapping[str, str]) -> str:
+def bundle(files: Mapping[str, str], mode: int = 0o600) -> str:
     """A tar archive of `files` (path to text) in base64; the same files give the same text."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
@@ -16,6 +16,6 @@ def bundle(files: Mapping[str, str]) -> str:
             content = files[path].encode()
             entry = tarfile.TarInfo(path)
             entry.size = len(content)
-            entry.mode = 0o600
+            entry.mode = mode
             archive.addfile(entry, io.BytesIO(content))
     return base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,8 @@
-"""The tables: the app's own SQL scripts, each run once, in order, in one transaction, as the owner of the schema."""
+"""The tables: the app's own SQL scripts, each run once, in order, in one transaction, as the owner of the schema.
+
+A restore point is taken before scripts are run. It lies in a volume of its own, and outlives the environment where
+the data does.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_docker as docker
 
 from components.child import child
 from components.connection import Connection
-from components.stack import Stack
+from components.container import volume_labels
+from components.specification import Script
+from components.stack import LABEL, Stack
 from components.step import script, step
-
-
-@dataclass(frozen=True)
-class Migration:
-    """One SQL script: its name, by which it is recorded, and its text."""
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +28,12 @@ class SchemaArgs:
     network_name: pulumi.Input[str]
     owner_url: pulumi.Input[str]
     database_identity: pulumi.Input[str]
-    migrations: Sequence[Migration]
+    record: pulumi.Input[str]
+    """Image that holds the scripts: the release's record."""
+    scripts: Sequence[Script]
+    restore_points: int
+    """How many are kept; 0 takes none."""
+    protect: bool
 
 
 class Schema(pulumi.ComponentResource):
@@ -38,8 +42,12 @@ class Schema(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SchemaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:Schema", name, None, opts)
-        files = {"order": "".join(f"{migration.name}\n" for migration in args.migrations)}
-        files |= {f"scripts/{migration.name}": migration.text for migration in args.migrations}
+        volume = docker.Volume(
+            f"{name}-restore-points",
+            name=args.stack.resource_name("restore-points"),
+            labels=volume_labels(args.stack, "restore-points"),
+            opts=child(self, opts, protect=args.protect),
+        )
         migrate = step(
             f"{name}-migrate",
             script("schema/migrate.sh"),
@@ -48,11 +56,16 @@ class Schema(pulumi.ComponentResource):
                 "IMAGE": args.image_id,
                 "NETWORK": args.network_name,
                 "DATABASE": args.database_identity,
+                "LABEL": LABEL,
                 "STACK": args.stack.name,
                 "NAME": args.stack.resource_name("migrate"),
+                "RECORD": args.record,
+                "SCRIPTS": "".join(f"{script.checksum[:12]} {script.name}\n" for script in args.scripts),
+                "RESTORE_POINTS": volume.name,
+                "KEEP_RESTORE_POINTS": str(args.restore_points),
             },
             stdin=pulumi.Output.secret(
-                pulumi.Output.from_input(args.owner_url).apply(lambda url: Connection.from_url(url).bundled(**files))
+                pulumi.Output.from_input(args.owner_url).apply(lambda url: Connection.from_url(url).bundled())
             ),
             opts=child(self, opts),
         )

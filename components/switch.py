@@ -1,12 +1,13 @@
 """The switch: the moment at which the proxy gives requests to another release.
 
-It runs after the new containers are healthy and the tables are as they need them, and ends when the old ones have
-nothing left to answer; only then does Pulumi delete them.
+It runs after the new containers are healthy and the tables are as they need them. It ends when the old ones have
+nothing left to answer and the new ones have been watched for a while; only then does Pulumi delete the old ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -21,8 +22,16 @@ class SwitchArgs:
     proxy_container: pulumi.Input[str]
     """Id of the proxy's container."""
     release: str
-    peers: Sequence[str]
+    containers: Sequence[pulumi.Input[str]]
+    """Ids of the release's containers."""
+    peers: Sequence[pulumi.Input[str]]
+    """Their addresses and ports."""
+    health: Mapping[str, pulumi.Input[str]]
+    """How a container is asked whether it is healthy."""
     drain_seconds: int
+    """How long requests on the release before may take to end, at most."""
+    watch_seconds: int
+    """How long the release is compared with the one before it; 0 is not at all."""
 
 
 class Switch(pulumi.ComponentResource):
@@ -35,16 +44,20 @@ class Switch(pulumi.ComponentResource):
         super().__init__("monopco:components:Switch", name, None, opts)
         switched = step(
             f"{name}-traffic",
-            script("switch/switch.sh"),
+            script("release/health.sh", "switch/switch.sh"),
             docker_host=args.docker_host,
             environment={
+                **args.health,
                 "PROXY": args.proxy_container,
                 "RELEASE": args.release,
-                "PEERS": " ".join(args.peers),
+                "CONTAINERS": pulumi.Output.all(*args.containers).apply(" ".join),
+                "PEERS": pulumi.Output.all(*args.peers).apply(" ".join),
                 "DRAIN_SECONDS": str(args.drain_seconds),
+                "WATCH_SECONDS": str(args.watch_seconds),
             },
             opts=child(self, opts),
         )
         self.report = switched.stdout
-        self.release = switched.id.apply(lambda _: args.release)
+        # As the proxy says: in a run that leaves the switch out, it is not the release which the program has in mind.
+        self.release = switched.stdout.apply(lambda text: str(json.loads(text)["release"]))
         self.register_outputs({"release": self.release, "report": self.report})

@@ -13,7 +13,11 @@ from ops.console import notes
 from ops.errors import CommandError
 
 # A verb is the function of its name in the module of its name; only the one that is asked for is imported.
-_VERBS = ("up", "preview", "down", "status", "logs", "env", "test")
+_VERBS = (
+    *("up", "preview", "down"),
+    *("checkpoint", "publish", "releases", "rollback"),
+    *("status", "logs", "maintenance", "env", "test"),
+)
 
 
 def command_line(arguments: Sequence[str]) -> typer.Typer:

@@ -1,4 +1,4 @@
-"""The checkout of a git source: the one commit that the stack file pins, fetched once."""
+"""The checkout of a git source: the commit that the stack file pins, found by branch or tag, fetched once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,61 @@ import tempfile
 from pathlib import Path
 
 from ops.console import notes
-from ops.errors import CommandError
+from ops.errors import MISTAKE, CommandError
 from ops.places import PROJECT
+from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
-from source import checkout_folder, is_commit, is_git_url
+from source import checkout_folder, is_commit, is_git_url, tag_file, without_login
+
+_TAG = "refs/tags/"
+
+
+def pin(file: StackFile, pulumi: Pulumi, ref: str) -> StackFile:
+    """The stack's file with `app.ref` as a commit: `ref`, or the branch or tag that stands there. Asks the repository.
+
+    Raises CommandError when `ref` is given for a folder, or when the repository has no such branch or tag.
+    """
+    url, wanted = file.value("app", "source"), ref or file.value("app", "ref") or "HEAD"
+    if not (isinstance(url, str) and is_git_url(url)):
+        if ref:
+            raise CommandError(
+                f"--ref: app.source is a folder ({url}), not a git repository; check it out there.", MISTAKE
+            )
+        return file
+    commit, tag = (wanted, "") if is_commit(wanted) else resolve(url, wanted)
+    if tag:
+        path = tag_file(PROJECT, commit)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(tag, encoding="utf-8")
+    if commit == file.value("app", "ref"):
+        return file
+    pulumi.set_config("monopco:app.ref", commit)
+    notes.print(f"{wanted} is commit {commit[:12]} (written to Pulumi.{file.name}.yaml).", markup=False)
+    return StackFile.read(file.name)
+
+
+def resolve(url: str, ref: str) -> tuple[str, str]:
+    """The commit of a branch or tag, and the name of a tag of that commit. Raises CommandError."""
+    listed = _git(
+        "ls-remote", "--", url, "HEAD", "refs/heads/*", "refs/tags/*", about=f"app.source: {without_login(url)}"
+    )
+    # An annotated tag has an object of its own; the line with ^{} names its commit.
+    commits = {name: commit for commit, name in (line.split("\t") for line in listed.splitlines())}
+    found = next(
+        (commits[name] for name in (ref, f"{_TAG}{ref}^{{}}", f"{_TAG}{ref}", f"refs/heads/{ref}") if name in commits),
+        None,
+    )
+    if found is None:
+        raise CommandError(
+            f"app.ref: {without_login(url)} has no branch or tag {ref}; git ls-remote shows those that it has",
+            MISTAKE,
+        )
+    tags = [
+        name.removeprefix(_TAG).removesuffix("^{}")
+        for name, commit in commits.items()
+        if commit == found and name.startswith(_TAG)
+    ]
+    return found, ref if ref in tags else next(iter(sorted(tags)), "")
 
 
 def ensure(stack: StackFile, project: Path = PROJECT) -> None:
@@ -52,7 +103,8 @@ def _try(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _git(*arguments: str) -> None:
+def _git(*arguments: str, about: str = "app.source: the pinned commit cannot be fetched") -> str:
     done = _try(*arguments)
     if done.returncode != 0:
-        raise CommandError(f"app.source: the pinned commit cannot be fetched: {done.stderr.strip()}")
+        raise CommandError(f"{about}: {done.stderr.strip()}")
+    return done.stdout

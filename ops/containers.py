@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Container:
     health: str  # healthy, unhealthy, starting; empty when it has no health check
     started: str  # RFC 3339
     ports: tuple[int, ...]  # published on the host
+    image: str  # id
 
     @property
     def well(self) -> bool:
@@ -32,12 +34,18 @@ class Container:
 
 def of_stack(stack: str, host: str | None = None) -> list[Container]:
     """Every lasting container of `stack`, by component and name. Raises CommandError when Docker does not answer."""
-    ids = docker(["ps", "--all", "--quiet", "--filter", f"label={LABEL}.stack={stack}"], host).split()
+    ids = docker(["ps", "--all", "--quiet", *filters(stack)], host).split()
     if not ids:
         return []
     inspected = json.loads(docker(["inspect", "--type", "container", *ids], host))
     found = [container(fields) for fields in inspected]
     return sorted(found, key=lambda each: (each.component, each.name))
+
+
+def filters(stack: str, component: str = "") -> list[str]:
+    """Arguments by which Docker lists only what is ours, of that component."""
+    labels = [f"{LABEL}.stack={stack}", *([f"{LABEL}.component={component}"] if component else [])]
+    return [argument for label in labels for argument in ("--filter", f"label={label}")]
 
 
 def publisher(port: int) -> str:
@@ -59,15 +67,18 @@ def container(fields: dict[str, Any]) -> Container:
         ports=tuple(
             sorted({int(each["HostPort"]) for binding in bindings for each in binding or [] if each["HostPort"]})
         ),
+        image=fields.get("Image", ""),
     )
 
 
-def docker(arguments: Sequence[str], host: str | None = None) -> str:
+def docker(arguments: Sequence[str], host: str | None = None, stdin: str = "") -> str:
     """What the Docker client prints. Raises CommandError with its own words."""
     command = ["docker", *(["--host", host] if host else []), *arguments]
+    # The builder without BuildKit, which needs a plugin that not every docker command has.
+    environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False
         )
     except FileNotFoundError as error:
         raise CommandError("There is no Docker client on this machine; ./monopco up installs it.") from error

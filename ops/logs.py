@@ -6,11 +6,13 @@ import enum
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from ops import containers
+from ops.containers import Container
 from ops.errors import CommandError
 from ops.options import StackOption
 from ops.places import DEFAULT_STACK
@@ -30,21 +32,37 @@ def logs(
     stack: StackOption = DEFAULT_STACK,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as new lines come.")] = False,
-    tail: Annotated[int, typer.Option("--tail", "-n", min=0, help="Lines of each container to begin with.")] = 100,
+    tail: Annotated[
+        int | None,
+        typer.Option("--tail", "-n", min=0, help="Lines of each container to begin with; 100, or all with --request."),
+    ] = None,
+    release: Annotated[
+        str, typer.Option("--release", "-r", metavar="ID", help="Only of this release: its app, and its requests.")
+    ] = "",
+    request: Annotated[
+        str, typer.Option("--request", metavar="ID", help="Only lines with this request id (X-Request-Id).")
+    ] = "",
 ) -> None:
     """Show what the app, the proxy or the database say, each line after its container's name."""
-    StackFile.read(stack)
+    file = StackFile.read(stack)
     wanted = [component.value] if component else [each.value for each in Component]
-    found = [each.name for each in containers.of_stack(stack) if each.component in wanted]
+    found = [
+        each
+        for each in containers.of_stack(stack, file.docker_host)
+        if each.component in wanted and _concerns(each, release)
+    ]
     if not found:
-        raise CommandError(
-            f"No container of {' or '.join(wanted)} is there in stack {stack}; ./monopco up -s {stack} starts it."
-        )
-    width = max(map(len, found))
-    processes = [_start(name, follow=follow, tail=tail) for name in found]
+        what = f"{' or '.join(wanted)}{f' of release {release}' if release else ''}"
+        raise CommandError(f"No container of {what} is there in stack {stack}; ./monopco up -s {stack} starts it.")
+    width = max(len(each.name) for each in found)
+    lines = "all" if tail is None and request else str(100 if tail is None else tail)
+    processes = [_start(each.name, file.docker_host, follow=follow, tail=lines) for each in found]
     readers = [
-        threading.Thread(target=_copy, args=(process, f"{name:<{width}} | " if len(found) > 1 else ""))
-        for name, process in zip(found, processes, strict=True)
+        threading.Thread(
+            target=_copy,
+            args=(process, f"{each.name:<{width}} | " if len(found) > 1 else "", _only(each, release, request)),
+        )
+        for each, process in zip(found, processes, strict=True)
     ]
     for reader in readers:
         reader.start()
@@ -56,15 +74,34 @@ def logs(
             process.terminate()
 
 
-def _start(name: str, *, follow: bool, tail: int) -> subprocess.Popen[str]:
-    command = ["docker", "logs", "--tail", str(tail), *(["--follow"] if follow else []), name]
+def _concerns(container: Container, release: str) -> bool:
+    """Whether a container has lines of that release: the proxy tells of all, the database of none."""
+    return not release or container.component == "proxy" or container.release.startswith(release)
+
+
+def _only(container: Container, release: str, request: str) -> Callable[[str], bool]:
+    """Which lines of a container are shown."""
+    texts = [request] if request else []
+    if release and container.component == "proxy":
+        texts.append(f'"release":"{release}')
+    return lambda line: all(text in line for text in texts)
+
+
+def _start(name: str, host: str | None, *, follow: bool, tail: str) -> subprocess.Popen[str]:
+    command = ["docker", *(["--host", host] if host else []), "logs", "--tail", tail, *(["--follow"] if follow else [])]
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        [*command, name],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     )
 
 
-def _copy(process: subprocess.Popen[str], prefix: str) -> None:
+def _copy(process: subprocess.Popen[str], prefix: str, shown: Callable[[str], bool]) -> None:
     for line in process.stdout or ():
-        sys.stdout.write(f"{prefix}{line}")
-        sys.stdout.flush()
+        if shown(line):
+            sys.stdout.write(f"{prefix}{line}")
+            sys.stdout.flush()
     process.wait()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ops import checkout
+from ops import checkout, live
 from ops.console import output
 from ops.events import count
 from ops.options import StackOption
@@ -23,7 +23,9 @@ def preview(
     diff: Annotated[bool, typer.Option("--diff", help="Show every property that differs, as Pulumi does.")] = False,
 ) -> None:
     """Show what `up` would change, without touching anything."""
-    checkout.ensure(StackFile.read(stack))
+    file = StackFile.read(stack)
+    checkout.ensure(file)
+    live.fetch_pinned(file)
     pulumi = Pulumi(stack)
     pulumi.ensure()
     arguments = ["--refresh"] if refresh else []

@@ -16,9 +16,11 @@ from ops.console import notes
 from ops.environment import uses_own_state
 from ops.errors import FAILED, MISTAKE, CommandError
 from ops.events import Display, Outcome
-from ops.places import DEFAULT_STACK, LOGS, PASSPHRASE, PROJECT
+from ops.places import DEFAULT_STACK, LOGS, PASSPHRASE, PROJECT, STATE
 
 _STACK_NOT_FOUND = 6  # exit code of the CLI
+# The command plugin quotes the whole script that failed before it tells what the script said.
+_SCRIPT = re.compile(r'exit status \d+: running "(?:[^"\\]|\\.)*"(?::\n| failed)?')
 _MISTAKES = re.compile(r"^\d+ mistakes? in the configuration")
 
 
@@ -26,17 +28,17 @@ class Pulumi:
     """The stack `name` of this project."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     def ensure(self) -> None:
         """Make the stack when Pulumi does not know it yet, and let go of it when a Pulumi that ended still holds it."""
         if self._ask(["stack", "--show-name"], allowed=(0, _STACK_NOT_FOUND)) == "":
-            select = [] if self._name == DEFAULT_STACK else ["--no-select"]  # never select prod by the way
-            self._ask(["stack", "init", self._name, *select], stack=False)
-        held = locks.of_stack(self._name) if uses_own_state(os.environ) else []
+            select = [] if self.name == DEFAULT_STACK else ["--no-select"]  # never select prod by the way
+            self._ask(["stack", "init", self.name, *select], stack=False)
+        held = locks.of_stack(self.name) if uses_own_state(os.environ) else []
         if held and all(lock.abandoned() for lock in held):
             notes.print(f"The run of {held[0]} ended without letting go of the stack; going on from where it was.")
-            self._ask(["cancel", self._name, "--yes"], stack=False)
+            self._ask(["cancel", self.name, "--yes"], stack=False)
 
     def exists(self) -> bool:
         return self._ask(["stack", "--show-name"], allowed=(0, _STACK_NOT_FOUND)) != ""
@@ -48,6 +50,26 @@ class Pulumi:
     def resources(self) -> list[dict[str, Any]]:
         """What the state says about every resource; secrets stay encrypted."""
         return list(json.loads(self._ask(["stack", "export"]))["deployment"].get("resources") or [])
+
+    def pending(self) -> list[dict[str, Any]]:
+        """What was begun by a run that was killed, and whose end nobody knows."""
+        if uses_own_state(os.environ):
+            path = STATE / ".pulumi" / "stacks" / "monopco" / f"{self.name}.json"
+            if not path.is_file():
+                return []
+            deployment = json.loads(path.read_text(encoding="utf-8"))["checkpoint"].get("latest") or {}
+        else:
+            deployment = json.loads(self._ask(["stack", "export"]))["deployment"]
+        return list(deployment.get("pending_operations") or [])
+
+    def forget_pending(self) -> None:
+        """Take what was begun out of the state; what has become of it is the caller's to know."""
+        exported = json.loads(self._ask(["stack", "export"]))
+        exported["deployment"].pop("pending_operations", None)
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            json.dump(exported, file)
+            file.flush()
+            self._ask(["stack", "import", "--file", file.name])
 
     def set_config(self, path: str, value: str) -> None:
         self._ask(["config", "set", "--path", path, value])
@@ -61,7 +83,7 @@ class Pulumi:
 
     def operate(self, verb: str, arguments: Sequence[str] = (), *, quiet: bool = False) -> Outcome:
         """Run up, preview or destroy. Raises CommandError with every error once."""
-        command = ["pulumi", verb, "--stack", self._name, "--json", "--non-interactive", *arguments]
+        command = ["pulumi", verb, "--stack", self.name, "--json", "--non-interactive", *arguments]
         if verb != "preview":
             command += ["--yes", "--skip-preview"]
         environment = {**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
@@ -88,7 +110,7 @@ class Pulumi:
         return outcome
 
     def _ask(self, arguments: Sequence[str], *, stack: bool = True, allowed: Sequence[int] = (0,)) -> str:
-        command = ["pulumi", *arguments, *(["--stack", self._name] if stack else []), "--non-interactive"]
+        command = ["pulumi", *arguments, *(["--stack", self.name] if stack else []), "--non-interactive"]
         done = subprocess.run(
             command, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
@@ -99,15 +121,15 @@ class Pulumi:
     def _failure(self, errors: Sequence[str]) -> CommandError:
         text = "\n\n".join(plain(error) for error in errors)
         if "incorrect passphrase" in text:
-            return CommandError(_wrong_passphrase(self._name), MISTAKE)
+            return CommandError(_wrong_passphrase(self.name), MISTAKE)
         if "currently locked" in text:
-            return CommandError(_locked(self._name, text), FAILED)
+            return CommandError(_locked(self.name, text), FAILED)
         return CommandError(text, MISTAKE if any(_MISTAKES.match(plain(error)) for error in errors) else FAILED)
 
 
 def plain(error: str) -> str:
     """An error without what only helps who writes the program; a traceback goes to a file and leaves its last line."""
-    text = error.strip().removeprefix("error: ")
+    text = _SCRIPT.sub("", error.strip().removeprefix("error: "))
     if "Traceback (most recent call last):" not in text:
         return text
     LOGS.mkdir(parents=True, exist_ok=True)

@@ -48,6 +48,12 @@ class StackFile:
         """Whether the stack's own file has the key."""
         return key in self._section(self.given, section)
 
+    @property
+    def docker_host(self) -> str | None:
+        """The stack's Docker host as Docker writes it; None is what the docker command uses by itself."""
+        host = self.value("server", "host")
+        return f"ssh://{self.value('server', 'user')}@{host}:{self.value('server', 'port')}" if host else None
+
     @staticmethod
     def _section(values: dict[str, Any], section: str) -> dict[str, Any]:
         value = values.get(f"monopco:{section}")

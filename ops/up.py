@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.markup import escape
 
-from ops import checkout, preflight
+from ops import checkout, live, pin, repair
 from ops.console import output
 from ops.events import Outcome, count
 from ops.options import StackOption
@@ -16,16 +17,29 @@ from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
 
 
-def up(stack: StackOption = DEFAULT_STACK) -> None:
-    """Build, start and switch to what the stack file and the source say now. Changes nothing when nothing differs."""
+def up(
+    stack: StackOption = DEFAULT_STACK,
+    *,
+    from_source: Annotated[
+        bool, typer.Option("--from-source", help="Let go of a release that publish or rollback has pinned.")
+    ] = False,
+) -> None:
+    """Build, start and switch to what the stack file and the source say now. Changes nothing when nothing differs.
+
+    A release that publish or rollback made live stays live until source or configuration give something new.
+    """
     started = time.monotonic()
     file, pulumi = StackFile.read(stack), Pulumi(stack)
     pulumi.ensure()
+    if from_source:
+        pin.write(stack, None)
+        file = StackFile.read(stack)
     checkout.ensure(file)
-    if preflight.is_local(file):
-        preflight.docker_disk()
-        preflight.settle_ports(file, pulumi)
+    live.fetch_pinned(file)
+    live.local_checks(file, pulumi)
+    repair.interrupted(pulumi, file.docker_host)
     outcome = pulumi.operate("up")
+    live.settle(stack, outcome)
     _tell(stack, outcome, time.monotonic() - started)
 
 

@@ -1,7 +1,14 @@
 #!/bin/sh
-# Standard input becomes the environment file of the release, readable in its containers only.
+# Standard input is a bundle that becomes the release's configuration, readable in its containers only.
 set -eu
-# shellcheck disable=SC2016  # expanded inside the container
-docker run --rm --interactive --network none --user 0:0 --cap-drop ALL --security-opt no-new-privileges \
-    --read-only --volume "$VOLUME:/etc/monopco" --entrypoint sh "$IMAGE" \
-    -c 'umask 022 && cat >/etc/monopco/env.new && chmod 0444 /etc/monopco/env.new && mv /etc/monopco/env.new /etc/monopco/env'
+
+forget() {
+    docker rm --force "$NAME" >/dev/null 2>&1 || true
+}
+
+forget
+trap forget EXIT
+trap 'exit 130' INT TERM
+# It is created and never started: files can be copied into it, and from there into the volume, all the same.
+docker create --name "$NAME" --network none --volume "$VOLUME:/etc/monopco" --entrypoint true "$IMAGE" >/dev/null
+base64 -d | docker cp - "$NAME:/etc/monopco"

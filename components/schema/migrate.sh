@@ -1,7 +1,28 @@
 #!/bin/sh
-# Standard input holds the connection and the scripts. Runs them in a container that is gone afterwards.
+# Standard input holds the connection; the scripts are in the release's record. Runs them in a container that is gone
+# afterwards.
 set -eu
-docker rm --force "$NAME" >/dev/null 2>&1 || true
-base64 -d | docker run --rm --interactive --name "$NAME" --network "$NETWORK" --read-only --tmpfs /tmp --tmpfs /run \
-    --cap-drop ALL --security-opt no-new-privileges \
-    --label "dev.monopco.stack=$STACK" --label dev.monopco.component=migrate --entrypoint migrate "$IMAGE"
+
+forget() {
+    docker rm --force "$NAME" "$NAME-scripts" >/dev/null 2>&1 || true
+}
+
+scripts() {
+    docker create --name "$NAME-scripts" --label "$LABEL.stack=$STACK" --label "$LABEL.component=migrate" \
+        --entrypoint true "$RECORD" >/dev/null
+    docker cp "$NAME-scripts:/usr/share/monopco/." -
+}
+
+forget
+trap forget EXIT
+trap 'exit 130' INT TERM
+if [ "$KEEP_RESTORE_POINTS" -gt 0 ]; then
+    set -- --volume "$RESTORE_POINTS:/restore-points" --env RESTORE_POINTS=/restore-points \
+        --env "KEEP_RESTORE_POINTS=$KEEP_RESTORE_POINTS"
+fi
+{
+    base64 -d
+    scripts
+} | docker run --rm --interactive --name "$NAME" --network "$NETWORK" --read-only --tmpfs /tmp --tmpfs /run \
+    --cap-drop ALL --security-opt no-new-privileges "$@" \
+    --label "$LABEL.stack=$STACK" --label "$LABEL.component=migrate" --entrypoint migrate "$IMAGE"

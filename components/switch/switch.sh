@@ -1,5 +1,44 @@
-#!/bin/sh
-# Gives the requests to RELEASE and waits until the release before has answered its last one.
-set -eu
+# Gives the requests to RELEASE, waits until the release before has answered its last one, and watches how RELEASE
+# does meanwhile. When it does clearly worse, the requests are with the release before again, and this fails.
+
+restarts() {
+    # shellcheck disable=SC2086  # CONTAINERS is a list
+    docker inspect --format '{{.Id}} {{.RestartCount}} {{.State.Running}}' $CONTAINERS
+}
+
+# taken_back REASON: what a person needs to know.
+taken_back() {
+    printf '%s\n' "$1" >&2
+    for container in $CONTAINERS; do
+        if [ "$(docker inspect --format '{{.State.OOMKilled}}' "$container")" = true ]; then
+            printf 'The kernel ended the app: it needs more than app.memory (%s MB).\n' "$MEMORY_MB" >&2
+        fi
+        printf 'The last lines of %s:\n%s\n' "$(docker inspect --format '{{.Name}}' "$container" | cut -c 2-)" \
+            "$(docker logs --tail 20 "$container" 2>&1)" >&2
+    done
+    # It gets no requests: nothing is lost, and a release that fails in a loop takes no CPU from the one that serves.
+    # shellcheck disable=SC2086
+    docker stop $CONTAINERS >/dev/null 2>&1 || true
+    exit 1
+}
+
+# An earlier run may have stopped them after it took the requests back.
+# shellcheck disable=SC2086
+docker start $CONTAINERS >/dev/null
+for container in $CONTAINERS; do
+    await_healthy "$container" || exit 1
+done
+
+before=$(restarts)
+status=0
 # shellcheck disable=SC2086  # PEERS is a list
-exec docker exec "$PROXY" switch "$RELEASE" "$DRAIN_SECONDS" $PEERS
+report=$(docker exec "$PROXY" switch "$RELEASE" "$DRAIN_SECONDS" "$WATCH_SECONDS" $PEERS) || status=$?
+case $status in
+    0) ;;
+    3) taken_back "Release $RELEASE did worse than the one before it." ;;
+    *) exit "$status" ;;
+esac
+if [ "$(restarts)" != "$before" ] && back=$(docker exec "$PROXY" revert "a container of $RELEASE ended and was restarted"); then
+    taken_back "A container of release $RELEASE ended while it was watched; the requests went back: $back"
+fi
+printf '%s\n' "$report"

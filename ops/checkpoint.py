@@ -1,0 +1,89 @@
+"""`checkpoint`: build and record a release without making it live."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from ops import checkout, live, pin, prune, register, repair
+from ops.console import output
+from ops.errors import CommandError
+from ops.options import StackOption
+from ops.places import DEFAULT_STACK
+from ops.pulumi import Pulumi
+from ops.register import Recorded
+from ops.releases import commit
+from ops.stack_file import StackFile
+
+# All that must be done for a record; what serves is left out.
+_RECORD = ("server-check", "image-runtime-build", "image-build-build", "image-app-build", "checkpoint-record")
+# What a first checkpoint needs besides: the app is started once to prove it, on its database.
+_FOUNDATION = (
+    *("secrets-owner-password", "secrets-app-password", "secrets-jwt", "secrets-record-key"),
+    *("image-database-build", "network-bridge", "database-data", "database-server", "database-roles", "database-check"),
+)
+
+
+def checkpoint(
+    message: Annotated[str, typer.Option("--message", "-m", metavar="TEXT", help="What is in it, for the list.")],
+    stack: StackOption = DEFAULT_STACK,
+    *,
+    ref: Annotated[
+        str, typer.Option("--ref", metavar="REF", help="Branch, tag or commit of a git source to take from now on.")
+    ] = "",
+) -> None:
+    """Build the source as it is, prove that it starts, and record it as a release. Nothing live changes.
+
+    A git source is resolved to a commit, which is written into the stack's file.
+    """
+    started = time.monotonic()
+    file, pulumi = StackFile.read(stack), Pulumi(stack)
+    pulumi.ensure()
+    file = checkout.pin(file, pulumi, ref)
+    checkout.ensure(file)
+    live.local_checks(file, pulumi)
+    live.fetch_pinned(file)
+    repair.interrupted(pulumi, file.docker_host)
+    made = _record(file, pulumi)
+    register.describe(made, message, file.docker_host)
+    prune.prune(file)
+    _tell(stack, made, message, time.monotonic() - started)
+
+
+def _record(file: StackFile, pulumi: Pulumi) -> Recorded:
+    """The record of what the source gives now."""
+    release = _run(pulumi)
+    found = {one.id: one for one in register.recorded(file.name, file.docker_host)}
+    if release not in found and (pinned := pin.read(file)):
+        # The program has kept to the pinned release, and the source's was never recorded or is gone.
+        pin.write(file.name, None)
+        try:
+            release = _run(pulumi)
+        finally:
+            pin.write(file.name, pinned)
+        found = {one.id: one for one in register.recorded(file.name, file.docker_host)}
+    if release not in found:
+        raise CommandError(f"The source gives release {release or '(none)'}, but it was not recorded.")
+    return found[release]
+
+
+def _run(pulumi: Pulumi) -> str:
+    """Make a record of the source and return its release."""
+    there = {name(resource) for resource in pulumi.resources()}
+    targets = [*_RECORD, *(() if set(_FOUNDATION) <= there | {"database-check"} else _FOUNDATION)]
+    arguments = [argument for target in targets for argument in ("--target", f"**::{target}")]
+    return str(pulumi.operate("up", arguments).outputs.get("sourceRelease") or "")
+
+
+def name(resource: dict[str, Any]) -> str:
+    """A resource's name in the program."""
+    return str(resource["urn"]).rpartition("::")[2]
+
+
+def _tell(stack: str, made: Recorded, message: str, seconds: float) -> None:
+    origin = f" from {escape(commit(made))}" if commit(made) else ""
+    output.print(f"\n[bold]Checkpoint {made.id}[/]{origin}: {escape(message)} [dim]({seconds:.0f} s)[/]")
+    output.print(f"  Nothing live has changed; ./monopco publish {made.id} -s {stack} makes it live.")
