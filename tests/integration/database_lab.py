@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import subprocess
 import tarfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ CONFINEMENT = (
 FIRST = "-- first\nCREATE TABLE first (n int PRIMARY KEY);\nINSERT INTO first VALUES (1);\n"
 SECOND = "ALTER TABLE first ADD COLUMN m int;\n"
 TABLES = "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'"
+FOLDER = "/restore-points"
 RECORDS = "SELECT string_agg(name, ' ' ORDER BY applied_at) FROM monopco.migrations"
 
 
@@ -63,13 +65,15 @@ class Tool:
     command: str
     network: str
     stdin: bytes
+    options: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     name: str = field(default_factory=lambda: f"database-test-{uuid.uuid4().hex[:8]}")
 
     def __post_init__(self) -> None:
         self.process = subprocess.Popen(
             [
                 *("docker", "run", "--rm", "--interactive", "--name", self.name, "--network", self.network),
-                *(*CONFINEMENT, "--entrypoint", self.command, IMAGE),
+                *(*CONFINEMENT, *self.options, "--entrypoint", self.command, IMAGE, *self.arguments),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -167,21 +171,77 @@ class Server:
         }
         return Connection(**{**parts, **changes})  # type: ignore[arg-type]
 
-    def tool(self, command: str, files: Mapping[str, str | bytes], **changes: object) -> Tool:
+    def bundle(self, files: Mapping[str, str | bytes], **changes: object) -> bytes:
+        """What a tool reads: the connection, and `files`."""
         connection = self.connection(**changes)
-        return Tool(
-            command,
-            self.network,
-            archive({"connection": connection.libpq(), "pgpass": connection.pgpass(), **files}),
-        )
+        return archive({"connection": connection.libpq(), "pgpass": connection.pgpass(), **files})
 
-    def migrating(self, scripts: Mapping[str, str | bytes]) -> Tool:
-        """A run of `migrate` that may still go on."""
+    def tool(self, command: str, files: Mapping[str, str | bytes], **changes: object) -> Tool:
+        return Tool(command, self.network, self.bundle(files, **changes))
+
+    def migrating(self, scripts: Mapping[str, str | bytes], *options: str, **changes: object) -> Tool:
+        """A run of `migrate` that may still go on: with options of docker, and changes to the connection."""
         files: dict[str, str | bytes] = {"order": "".join(f"{name}\n" for name in scripts)}
-        return self.tool("migrate", files | {f"scripts/{name}": text for name, text in scripts.items()})
+        files |= {f"scripts/{name}": text for name, text in scripts.items()}
+        return Tool("migrate", self.network, self.bundle(files, **changes), options)
 
-    def migrate(self, scripts: Mapping[str, str | bytes]) -> Outcome:
-        return self.migrating(scripts).outcome()
+    def migrate(self, scripts: Mapping[str, str | bytes], *options: str, **changes: object) -> Outcome:
+        return self.migrating(scripts, *options, **changes).outcome()
 
     def check(self, files: Mapping[str, str | bytes] | None = None, **changes: object) -> Outcome:
         return self.tool("check", files or {}, **changes).outcome()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A volume for restore points, kept mounted by a container so that a tmpfs stays, too."""
+
+    volume: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("--volume", f"{self.volume}:{FOLDER}", "--env", f"RESTORE_POINTS={FOLDER}")
+
+    def sh(self, command: str) -> str:
+        return docker("exec", "--user", "0", self.volume, "sh", "-ec", command).stdout
+
+    def files(self) -> list[str]:
+        return self.sh(f"ls -A {FOLDER}").splitlines()
+
+    def restore(self, server: Server, name: str) -> None:
+        """As a person does it by hand, into the server that the dump came from."""
+        reading = ["docker", "exec", "--user", "0", self.volume, "cat", f"{FOLDER}/{name}"]
+        restoring = ["pg_restore", "--exit-on-error", "--create", "--username=postgres", "--dbname=postgres"]
+        with subprocess.Popen(reading, stdout=subprocess.PIPE) as dump:
+            done = subprocess.run(
+                ["docker", "exec", "--interactive", server.name, *restoring],
+                stdin=dump.stdout,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@contextlib.contextmanager
+def restore_points(*options: str) -> Iterator[Folder]:
+    """A volume for them, made with options of `docker volume create`."""
+    folder = Folder(f"database-test-{uuid.uuid4().hex[:8]}")
+    docker("volume", "create", *options, folder.volume)
+    try:
+        docker(
+            *("run", "--detach", "--init", "--name", folder.volume, "--volume", f"{folder.volume}:{FOLDER}"),
+            *("--entrypoint", "sleep", IMAGE, "infinity"),
+        )
+        yield folder
+    finally:
+        docker("rm", "--force", folder.volume, check=False)
+        docker("volume", "rm", "--force", folder.volume, check=False)
+
+
+def taken(done: Outcome) -> str:
+    """Name of the restore point that a run says it has taken."""
+    (line,) = [line for line in done.output.splitlines() if line.startswith("restore-point ")]
+    told = re.fullmatch(r"restore-point (\d{8}T\d{6}Z-before-[A-Za-z0-9._-]+\.dump) [1-9]\d*", line)
+    assert told
+    return told[1]

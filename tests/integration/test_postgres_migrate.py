@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from components.database import APP_ROLE, DATABASE, OWNER_ROLE
-from tests.integration.database_lab import FIRST, PASSWORDS, SECOND, TABLES, Server
+from tests.integration.database_lab import FIRST, PASSWORDS, SECOND, TABLES, Server, Tool, archive
 from tests.integration.proxy_lab import docker, wait_until
 
 LOCK = int.from_bytes(b"monopco", "big")
@@ -149,6 +151,26 @@ def test_a_server_that_goes_away_in_the_middle_is_told_with_the_script(database:
     assert done.status == 4
     assert "migrate: 1.sql, line 4: FATAL:  terminating connection due to administrator command" in done.errors
     assert database.value(TABLES) == ""
+
+
+def test_its_input_may_be_archives_in_a_row_as_docker_and_tar_write_them(database: Server, tmp_path: Path) -> None:
+    (tmp_path / "scripts" / "a").mkdir(parents=True)
+    (tmp_path / "order").write_text("a/1.sql\n")
+    (tmp_path / "scripts" / "a" / "1.sql").write_text(FIRST)
+    (tmp_path / "scripts" / "a").chmod(0o500)
+    scripts = subprocess.run(["tar", "--create", "."], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert scripts.startswith(b"./\0")
+    done = Tool("migrate", database.network, database.bundle({}) + scripts).outcome()
+    assert (done.status, done.errors) == (0, "")
+    assert done.output.startswith("applied a/1.sql ")
+
+
+@pytest.mark.parametrize("stdin", [b"", b"SELECT 1;\n" * 100, archive({"order": "x" * 600})[:1024]])
+def test_what_is_no_archive_or_no_whole_one_is_refused(database: Server, stdin: bytes) -> None:
+    done = Tool("migrate", database.network, stdin).outcome()
+    assert (done.status, done.errors) == (2, "migrate: standard input must be a tar archive\n")
+    after = Tool("migrate", database.network, database.bundle({"order": ""}) + stdin).outcome()
+    assert after.status == (2 if stdin else 0)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 package Statements;
 use v5.36;
 use Exporter 'import';
-our @EXPORT_OK = qw(statements);
+our @EXPORT_OK = qw(remarks statements);
 
 # Each statement is {line, text, bare}: the line it begins on, its bytes without the semicolon, and the same with
 # comments blanked and the inside of literals and quoted names filled, so that only what is SQL can be found in it.
@@ -27,6 +27,18 @@ sub statements ($script) {
     }
     push @found, _finish($current, \$script, length $script);
     return grep { defined } @found;
+}
+
+# The line comments before the first statement.
+sub remarks ($script) {
+    my @found;
+    pos($script) = 0;
+    while ($script =~ /\G\s*/gc && substr($script, pos $script, 2) =~ m{\A(?:--|/\*)}) {
+        my $from = pos $script;
+        _opaque(\$script);
+        push @found, substr($script, $from, pos($script) - $from);
+    }
+    return grep { /\A--/ } @found;
 }
 
 sub _begin ($offset, $line) {

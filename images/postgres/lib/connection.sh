@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sourced by check and migrate: a connection that arrives as a tar archive on standard input.
+# Sourced by check and migrate: a connection that arrives on standard input, in a tar archive or several in a row.
 # Files in it: connection (lines NAME=VALUE of libpq's environment), pgpass (the password), ca.pem (optional).
 
 tool=${0##*/}
@@ -18,7 +18,9 @@ unpack() {
     folder=$(mktemp -d) || refuse 2 "cannot write to /tmp; mount a tmpfs there"
     trap 'rm -rf "$folder"' EXIT
     cd "$folder" || exit 2
-    tar --extract --no-same-owner 2>/dev/null || refuse 2 "standard input must be a tar archive"
+    tar --extract --no-same-owner --no-overwrite-dir --ignore-zeros 2>/dev/null ||
+        refuse 2 "standard input must be a tar archive"
+    chmod -R u+rwX .
     for name in connection pgpass; do
         [ -f "$name" ] || refuse 2 "the archive has no file $name"
     done
