@@ -81,8 +81,7 @@ class Site:
     @property
     def builds(self) -> str:
         """Digest of all that will be built."""
-        parts = [self.digests["nginx"], self.digests["postgres"]]
-        parts += [self.app_digest] if isinstance(self.plan.base, Source) else []
+        parts = (self.digests["nginx"], self.digests["postgres"], self.app_digest)
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def after(self, *others: pulumi.Resource | None) -> pulumi.ResourceOptions:

@@ -15,7 +15,7 @@ from ops.places import DEFAULT_STACK
 from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
 
-_DATA = "database-data"  # the resource that holds the database
+_DATA = ("database-data", "schema-restore-points")  # the resources that hold what cannot be made again
 
 
 def down(
@@ -63,4 +63,4 @@ def _set_protection(pulumi: Pulumi, *, keep: bool) -> None:
 
 
 def _is_data(resource: dict[str, Any]) -> bool:
-    return str(resource["urn"]).endswith(f"::{_DATA}")
+    return str(resource["urn"]).rpartition("::")[2] in _DATA
