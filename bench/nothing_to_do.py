@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from bench.machine import shown
 from tests.integration.environment import Environment
 
 RUNS = 7
@@ -24,40 +24,47 @@ command.local.Command("command", create="true")
 """
 
 
-def measure(environment: Environment, empty: Path) -> Table:
+class EmptyProgram:
+    """The nearly empty program, deployed; `run` is one more `pulumi up`, which finds nothing to do."""
+
+    def __init__(self, environment: Environment, folder: Path) -> None:
+        self._variables, self._folder = environment.variables, folder
+        folder.mkdir()
+        (folder / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
+        (folder / "__main__.py").write_text(EMPTY_PROGRAM)
+        self._pulumi("stack", "init", "empty")
+        self._pulumi("up", "--yes", "--skip-preview", "--stack", "empty")
+
+    def run(self) -> None:
+        self._pulumi("up", "--yes", "--skip-preview", "--stack", "empty", "--expect-no-changes")
+
+    def destroy(self) -> None:
+        self._pulumi("destroy", "--yes", "--skip-preview", "--stack", "empty")
+        self._pulumi("stack", "rm", "empty", "--yes")
+
+    def _pulumi(self, *arguments: str) -> None:
+        command = ["pulumi", *arguments, "--non-interactive"]
+        subprocess.run(command, cwd=self._folder, env=self._variables, check=True, capture_output=True)
+
+
+def measure(environment: Environment, folder: Path) -> Table:
     """Median wall times of both, in turns, and the ratio of each pair."""
-    empty.mkdir()
-    (empty / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
-    (empty / "__main__.py").write_text(EMPTY_PROGRAM)
-    variables = environment.variables
-    up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack"]
-
-    def run(command: list[str], folder: Path) -> None:
-        subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True)
-
-    run(["pulumi", "stack", "init", "empty", "--non-interactive"], empty)
-    run([*up, "empty"], empty)
+    empty = EmptyProgram(environment, folder)
     try:
-        pairs = [
-            (
-                _seconds(lambda: run([*up, environment.stack, "--expect-no-changes"], environment.folder)),
-                _seconds(lambda: run([*up, "empty", "--expect-no-changes"], empty)),
-            )
-            for _ in range(RUNS)
-        ]
+        pairs = [(seconds(lambda: environment.up("--expect-no-changes")), seconds(empty.run)) for _ in range(RUNS)]
     finally:
-        run(["pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", "empty"], empty)
+        empty.destroy()
     table = Table(title=f"pulumi up with nothing to do, median (min to max) of {RUNS} runs in turns")
     table.add_column("program")
     table.add_column("seconds", justify="right")
     for name, times in (("monopco", [ours for ours, _ in pairs]), ("nearly empty", [other for _, other in pairs])):
-        table.add_row(name, f"{statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f})")
-    ratios = [ours / other for ours, other in pairs]
-    table.add_row("ratio", f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        table.add_row(name, shown(times))
+    table.add_row("ratio", shown([ours / other for ours, other in pairs]))
     return table
 
 
-def _seconds(action: Callable[[], None]) -> float:
+def seconds(action: Callable[[], object]) -> float:
+    """How long it takes."""
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
