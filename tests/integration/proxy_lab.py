@@ -195,18 +195,22 @@ class Proxy:
         shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         return docker("inspect", "--format", shape, name).stdout.strip() + ":3000"
 
+    def behave(self, address: str, **how: float) -> None:
+        """Make an app slow (`delay` in seconds) or have one request of `fails` fail."""
+        self.inside(address, "/behave?" + "&".join(f"{name}={value}" for name, value in how.items()))
+
     def inside(self, address: str, path: str) -> str:
         """Ask an app directly, not through the proxy's ports."""
         return self.shell(f"curl -sf http://{address}{path}")
 
-    def switch(self, release: str, *peers: str, drain: int = 30, check: bool = True) -> dict[str, Any]:
-        done = self.tool("switch", release, str(drain), *peers, check=check)
+    def switch(self, release: str, *peers: str, drain: int = 30, watch: int = 0, check: bool = True) -> dict[str, Any]:
+        done = self.tool("switch", release, str(drain), str(watch), *peers, check=check)
         report: dict[str, Any] = json.loads(done.stdout)
         return report
 
-    def switching(self, release: str, *peers: str, drain: int = 30) -> subprocess.Popen[str]:
-        """Begin a switch; the test goes on while it drains."""
-        command = ["docker", "exec", self.name, "switch", release, str(drain), *peers]
+    def switching(self, release: str, *peers: str, drain: int = 30, watch: int = 0) -> subprocess.Popen[str]:
+        """Begin a switch; the test goes on while it drains and watches."""
+        command = ["docker", "exec", self.name, "switch", release, str(drain), str(watch), *peers]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

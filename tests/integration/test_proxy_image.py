@@ -285,7 +285,7 @@ def test_a_switch_to_a_container_that_does_not_answer_is_refused(proxy: Proxy) -
     live, dead = proxy.app("one"), proxy.app("two")
     proxy.switch("one", live)
     docker("kill", proxy.apps[1])
-    refused = proxy.tool("switch", "two", "5", dead, check=False)
+    refused = proxy.tool("switch", "two", "5", "0", dead, check=False)
     assert refused.returncode == 1
     assert f"{dead} does not answer" in refused.stderr
     assert proxy.ask().release == "one"
@@ -294,8 +294,9 @@ def test_a_switch_to_a_container_that_does_not_answer_is_refused(proxy: Proxy) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["one", "5"], "usage: switch"),
-        (["one", "soon", "127.0.0.1:1"], "whole number of seconds (got 'soon')"),
+        (["one", "5", "0"], "usage: switch"),
+        (["one", "soon", "0", "127.0.0.1:1"], "DRAIN_SECONDS must be a whole number of seconds (got 'soon')"),
+        (["one", "5", "010", "127.0.0.1:1"], "WATCH_SECONDS must be a whole number of seconds (got '010')"),
     ],
 )
 def test_a_switch_says_what_is_wrong_with_its_arguments(proxy: Proxy, arguments: list[str], message: str) -> None:
@@ -383,13 +384,27 @@ def test_an_answer_that_began_before_a_reload_is_given_whole_after_it(proxy: Pro
 
 def test_maintenance_stops_visitors_survives_a_restart_and_lets_a_switch_go_on(proxy: Proxy) -> None:
     proxy.switch("one", proxy.app("one"))
-    proxy.admin("POST", "/maintenance?on")
+    assert proxy.tool("maintenance", "on").stdout == "on\n"
     proxy.restart()
+    assert proxy.tool("maintenance", "status").stdout == "on\n"
     assert proxy.ask().status == 503
     proxy.switch("two", proxy.app("two"))
     assert proxy.ask().status == 503
-    proxy.admin("POST", "/maintenance?off")
+    assert proxy.tool("maintenance", "off").stdout == "off\n"
     assert proxy.ask().release == "two"
+
+
+def test_certificates_can_be_ordered_during_maintenance(proxy: Proxy) -> None:
+    folder = "/var/lib/monopco/acme/.well-known/acme-challenge"
+    proxy.shell(f"mkdir -p {folder} && printf proof > {folder}/token")
+    proxy.tool("maintenance", "on")
+    assert proxy.ask("/.well-known/acme-challenge/token", https=False).body == b"proof"
+
+
+@pytest.mark.parametrize("arguments", [[], ["maybe"], ["on", "off"]])
+def test_maintenance_says_how_it_is_used(site: Proxy, arguments: list[str]) -> None:
+    refused = site.tool("maintenance", *arguments, check=False)
+    assert (refused.returncode, refused.stderr) == (2, "maintenance: usage: maintenance on|off|status\n")
 
 
 # Failing apps
@@ -427,9 +442,12 @@ def test_the_accounts_tell_totals_errors_and_times_of_each_release(proxy: Proxy)
     before = proxy.status()["requests"]["one"]["total"]
     for path in ("/", "/", "/error"):
         proxy.ask(path)
-    totals = proxy.status()["requests"]["one"]
-    assert (totals["total"] - before, totals["errors_5xx"]) == (3, 1)
+    state = json.loads(proxy.tool("state").stdout)
+    totals = state["requests"]["one"]
+    assert (before, totals["total"], totals["errors_5xx"], totals["retries"]) == (0, 3, 1, 0)
     assert sum(totals["within"].values()) == totals["total"]
+    assert 0 < totals["p50_ms"] <= totals["p95_ms"]
+    assert (state["history"], state["previous"], state["lost"]) == ([], "", 0)
 
 
 # What a visitor gets

@@ -9,10 +9,14 @@ fail() {
     exit "${2:-1}"
 }
 
-# admin METHOD PATH: the body of the answer on standard output; on standard error, and 1, when it is an error.
+# admin METHOD PATH [OPTION...]: the body of the answer on standard output; on standard error, and 1, when it is an
+# error. The options are curl's.
 admin() {
-    if answer=$(curl --silent --show-error --fail-with-body --max-time 600 --request "$1" \
-        --unix-socket /run/monopco/admin.sock "http://proxy$2" 2>&1); then
+    method=$1
+    path=$2
+    shift 2
+    if answer=$(curl --silent --show-error --fail-with-body --max-time 600 "$@" --request "$method" \
+        --unix-socket /run/monopco/admin.sock "http://proxy$path" 2>&1); then
         printf '%s\n' "$answer"
     else
         printf '%s\n' "$answer" >&2
@@ -34,4 +38,10 @@ await_nginx() {
 alone() {
     exec 9>>/run/monopco/lock
     flock 9
+}
+
+# The report of a switch is JSON on the first line; when the release was taken back, a second line says so to a person.
+print_report() {
+    printf '%s\n' "$1" | sed -n 1p
+    printf '%s\n' "$1" | sed -n 2p >&2
 }

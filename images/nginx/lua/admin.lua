@@ -1,7 +1,9 @@
 -- The admin API. It listens on a unix socket in a directory that only nginx's own user can enter, never on TCP.
 local cjson = require "cjson.safe"
 local absence = require "monopco.absence"
+local drain = require "monopco.drain"
 local event = require "monopco.event"
+local handover = require "monopco.handover"
 local ledger = require "monopco.ledger"
 local live = require "monopco.live"
 local workers = require "monopco.workers"
@@ -9,6 +11,9 @@ local workers = require "monopco.workers"
 local POLL = 0.02
 -- A reload that was announced and never came is forgotten after this many seconds.
 local ANNOUNCED = 60
+local LINE = 300 -- bytes of a reason
+-- The encoder cannot tell an empty list from an empty object.
+local EMPTY_LISTS = { peers = '"peers":[]', draining = '"draining":[]', history = '"history":[]' }
 
 local M = {}
 local routes = {}
@@ -17,8 +22,7 @@ local function reply(status, content)
     ngx.status = status
     if type(content) == "table" then
         ngx.header["Content-Type"] = "application/json"
-        -- The encoder cannot tell an empty list from an empty object.
-        ngx.say((cjson.encode(content):gsub('"(%l+)":{}', { peers = '"peers":[]', draining = '"draining":[]' })))
+        ngx.say((cjson.encode(content):gsub('"(%l+)":{}', EMPTY_LISTS)))
     else
         ngx.say(content)
     end
@@ -34,19 +38,24 @@ local function wait(seconds, done)
     return fine, ngx.now() - start
 end
 
--- Addresses that are not live and still have requests in flight, and the number of those.
-local function draining()
-    local current, list, requests = {}, {}, 0
-    for _, address in ipairs(live.current().peers) do
-        current[address] = true
+-- A text for people that comes from outside, on one line; a character that would be cut in the middle is left out.
+local function line(text)
+    local plain = tostring(text or ""):gsub("%c+", " ")
+    if #plain <= LINE then
+        return plain
     end
-    for address, count in pairs(ledger.in_flight()) do
-        if not current[address] and count > 0 then
-            list[#list + 1] = { address = address, inflight = count }
-            requests = requests + count
-        end
+    return (plain:sub(1, LINE):gsub("[\194-\244][\128-\191]*$", ""))
+end
+
+-- The report of a switch as one line of JSON; when the release was taken back, a line for a person after it.
+local function reply_report(report, line_or_problem)
+    if not report then
+        return reply(409, line_or_problem)
     end
-    return list, requests
+    reply(200, report)
+    if line_or_problem then
+        ngx.say(line_or_problem)
+    end
 end
 
 routes["GET /status"] = function()
@@ -57,8 +66,9 @@ routes["GET /status"] = function()
         }
     end
     reply(200, {
-        release = now.release, since = now.since, maintenance = now.maintenance, peers = peers, draining = draining(),
-        requests = ledger.report(), refused = ledger.refused(), switch = now.switch,
+        release = now.release, since = now.since, maintenance = now.maintenance, peers = peers, draining = drain.left(),
+        history = now.history, previous = now.history[#now.history] or "", pending = now.pending, switch = now.switch,
+        requests = ledger.report(now.release), refused = ledger.refused(), lost = ledger.lost(),
         connections = { active = tonumber(ngx.var.connections_active), waiting = tonumber(ngx.var.connections_waiting) },
     })
 end
@@ -77,45 +87,70 @@ routes["POST /switch"] = function(arguments)
     if #addresses == 0 then
         return reply(400, "at least one peer is needed")
     end
-    local before = live.current().release
+    local mark = handover.mark(release, addresses)
     local done, problem = live.switch(release, addresses)
     if not done then
         return reply(500, "the peers could not be written: " .. tostring(problem))
     end
-    ledger.keep_only({ [before] = true, [release] = true })
-    event.tell("switched", { from = before, to = release, peers = table.concat(addresses, " ") })
-    reply(200, before)
+    handover.begin(mark)
+    ledger.keep_only({ [mark.from] = true, [release] = true })
+    event.tell("switched", { from = mark.from, to = release, peers = table.concat(addresses, " ") })
+    reply(200, mark.from)
 end
 
+-- Waits until the switch is over: the release before has nothing left to answer, and the new one is good or taken back.
+routes["POST /finish"] = function(arguments)
+    reply_report(handover.finish(tonumber(arguments.drain) or 0, tonumber(arguments.watch) or 0))
+end
+
+-- The containers that the requests can go back to, one a line.
+routes["GET /before"] = function()
+    local before = live.before()
+    if not before then
+        return reply(404, "there is nothing to go back to")
+    end
+    reply(200, table.concat(before.peers, "\n"))
+end
+
+-- Takes back a release whose switch is over.
+routes["POST /back"] = function(arguments)
+    reply_report(handover.back(line(arguments.reason)))
+end
+
+-- Has the switch that goes on take its release back.
+routes["POST /interrupt"] = function(arguments)
+    handover.interrupt(line(arguments.reason))
+    reply(200, "")
+end
+
+-- Answers with the switch's report when it did so, and 404 when it had ended before.
+routes["DELETE /interrupt"] = function()
+    local heard = handover.was_interrupted()
+    reply(heard and 200 or 404, heard and live.current().switch or "no switch was interrupted")
+end
+
+-- Gives the requests back at once, without a report, when they are not answered as they should be.
 routes["POST /revert"] = function()
     local from = live.current().release
-    live.revert()
+    handover.cancel()
     event.tell("switched back", { from = from, to = live.current().release })
     reply(200, live.current().release)
-end
-
-routes["POST /drain"] = function(arguments)
-    local requests
-    local drained, waited = wait(tonumber(arguments.seconds) or 0, function()
-        requests = select(2, draining())
-        return requests == 0
-    end)
-    local report = {
-        release = live.current().release, from = arguments.from, drained = drained, cut = requests,
-        waited_seconds = math.floor(waited * 1000 + 0.5) / 1000, at = os.date("!%Y-%m-%dT%H:%M:%SZ"),
-    }
-    live.record(report)
-    event.tell("drained", { release = report.release, drained = drained, waited_seconds = report.waited_seconds })
-    reply(200, report)
 end
 
 routes["POST /maintenance"] = function(arguments)
     if not (arguments.on or arguments.off) then
         return reply(400, "say ?on or ?off")
     end
-    live.set_maintenance(arguments.on ~= nil)
+    local done, problem = live.set_maintenance(arguments.on ~= nil)
+    if not done then
+        return reply(500, "it could not be written: " .. tostring(problem))
+    end
     event.tell("maintenance", { on = live.current().maintenance })
     reply(200, { maintenance = live.current().maintenance })
+end
+
+routes["GET /maintenance"] = function()
+    reply(200, live.current().maintenance and "on" or "off")
 end
 
 -- Announces a reload and waits until no client relies on its connection any more: none has an answer under way that

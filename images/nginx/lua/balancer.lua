@@ -18,19 +18,24 @@ local M = {}
 
 -- Access phase: is there an app to ask, and may the client keep its connection?
 function M.admit()
-    local now = live.current()
+    local now, id = live.current(), ngx.var.request_id
     -- From inside the container a release can be tried during maintenance.
-    local outside = ngx.var.remote_addr ~= "127.0.0.1"
-    if #now.targets == 0 or (now.maintenance and outside) then
-        ledger.refuse()
+    local visitor = ngx.var.remote_addr ~= "127.0.0.1"
+    local closed = now.maintenance and visitor
+    ledger.open(id, visitor)
+    if #now.targets == 0 or closed then
+        ledger.refuse(id, closed)
         return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+    end
+    if visitor then
+        ledger.visit()
     end
     if workers.closing() then
         return ngx.exec("@closing")
     end
     -- HTTP/2 tells its clients by itself which requests it will not answer.
     if ngx.req.http_version() < 2 and ngx.var.connection_upgrade == "" then
-        ledger.promise(ngx.var.request_id)
+        ledger.promise(id)
     end
 end
 
@@ -53,7 +58,8 @@ local function next_target(targets, tried)
     local turn, second_best = shared:incr("turn", 1, 0), nil
     for step = 0, #targets - 1 do
         local target = targets[(turn + step) % #targets + 1]
-        if target ~= tried then
+        -- By address: a change of the state makes new tables for the same peers.
+        if not tried or target.address ~= tried.address then
             if not absence.is_absent(target.address) then
                 return target
             end
@@ -97,7 +103,7 @@ M.finish = event.guard(function()
         absence.report(target, is_live)
     end
     local seconds = tonumber(last(ngx.var.upstream_header_time)) or tonumber(last(ngx.var.upstream_response_time)) or 0
-    ledger.close(id, ngx.status, seconds)
+    ledger.close(id, ngx.status, seconds, ngx.ctx.own_page)
 end)
 
 return M

@@ -1,15 +1,19 @@
 -- The accounts: which requests are in flight at which address, and what each release has answered. Totals are in
 -- shared memory. What is in flight is counted under the number of the worker process, so that a worker which was
--- killed takes its requests out of the account.
+-- killed takes its requests out of the account. Requests from inside the container are nobody's visit: they are in
+-- flight like all others, and in no total.
+local figures = require "monopco.figures"
+local recent = require "monopco.recent"
 local workers = require "monopco.workers"
 
--- Upper limits in milliseconds of the classes in which times to the first byte are counted.
-local CLASSES = { 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000 }
 local PROMISED = "any"
+-- A visit is noted again after so many seconds: what asks for it thinks in longer times.
+local NOTED = 0.1
 local shared = ngx.shared.monopco_ledger
 
 local M = {}
 local open = {} -- by request id: what is known of a request of this worker that has not ended
+local noted = 0 -- when this worker noted a visit last
 
 local function count(key, by)
     shared:incr(key, by, 0)
@@ -23,15 +27,6 @@ local function own(kind, name)
     return kind .. "|" .. workers.pid() .. "|" .. name
 end
 
-local function entry(id)
-    local known = open[id]
-    if not known then
-        known = {}
-        open[id] = known
-    end
-    return known
-end
-
 -- A process number can be that of a worker which was killed: nothing is in flight yet.
 function M.begin_worker()
     for _, key in ipairs(shared:get_keys(0)) do
@@ -41,18 +36,39 @@ function M.begin_worker()
     end
 end
 
+-- A request came in.
+function M.open(id, visitor)
+    open[id] = { visitor = visitor }
+end
+
+-- It is a visitor's, and an app is asked.
+function M.visit()
+    local now = ngx.now()
+    if math.abs(now - noted) >= NOTED then
+        noted = now
+        shared:set("visited", now)
+    end
+end
+
+-- When a visitor came last; nil when there was none since nginx started.
+function M.visited()
+    return shared:get("visited")
+end
+
 -- The client will be told that its connection is kept.
 function M.promise(id)
-    entry(id).promised = true
+    open[id].promised = true
     count(own("promised", PROMISED), 1)
 end
 
 -- The request goes to `target` now; where it was before, it failed.
 function M.assign(id, target)
-    local known = entry(id)
+    local known = open[id]
     if known.target then
         count(own("flight", known.target.address), -1)
-        total(known.target.release, "retries", 1)
+        if known.visitor then
+            total(known.target.release, "retries", 1)
+        end
     end
     known.target = target
     count(own("flight", target.address), 1)
@@ -63,17 +79,21 @@ function M.target(id)
     return open[id] and open[id].target
 end
 
-local function class_of(milliseconds)
-    for _, limit in ipairs(CLASSES) do
-        if milliseconds <= limit then
-            return limit
-        end
+local function add(release, status, milliseconds)
+    local class = figures.class_of(milliseconds)
+    total(release, "total", 1)
+    total(release, "milliseconds", milliseconds)
+    total(release, "within|" .. class, 1)
+    recent.count(release, class, status >= 500)
+    if status >= 500 then
+        total(release, "errors_5xx", 1)
+    elseif status == 499 then
+        total(release, "left_by_client", 1)
     end
-    return "more"
 end
 
--- The request has ended. `seconds` is the time to the first byte of the answer.
-function M.close(id, status, seconds)
+-- The request has ended. `seconds` is the time to the first byte of the answer, `by_proxy` says that no app gave it.
+function M.close(id, status, seconds, by_proxy)
     local known = open[id]
     if not known then
         return
@@ -82,24 +102,27 @@ function M.close(id, status, seconds)
     if known.promised then
         count(own("promised", PROMISED), -1)
     end
-    if not known.target then
-        return
+    if known.visitor and by_proxy and status >= 500 and not known.meant then
+        count("lost", 1)
     end
-    count(own("flight", known.target.address), -1)
-    local release, milliseconds = known.target.release, seconds * 1000
-    total(release, "total", 1)
-    total(release, "milliseconds", milliseconds)
-    total(release, "within|" .. class_of(milliseconds), 1)
-    if status >= 500 then
-        total(release, "errors_5xx", 1)
-    elseif status == 499 then
-        total(release, "left_by_client", 1)
+    if known.target and known.visitor then
+        add(known.target.release, status, seconds * 1000)
+    end
+    -- Last, so that who waits for it finds everything else done.
+    if known.target then
+        count(own("flight", known.target.address), -1)
     end
 end
 
--- A request got the maintenance page because no app was to be asked.
-function M.refuse()
+-- A request gets the maintenance page because no app is to be asked; `meant` says that somebody wants it so.
+function M.refuse(id, meant)
+    open[id].meant = meant
     count("refused", 1)
+end
+
+-- Requests of visitors that no app gave an answer to, and that got an error of the proxy's own.
+function M.lost()
+    return shared:get("lost") or 0
 end
 
 function M.refused()
@@ -127,20 +150,41 @@ function M.promised()
     return sum_of_workers("promised")[PROMISED] or 0
 end
 
--- Totals by release.
-function M.report()
+-- Figures of a release since nginx started.
+function M.figures(release)
+    local prefix, found = "release|" .. release .. "|", figures.none()
+    found.requests = shared:get(prefix .. "total") or 0
+    found.errors = shared:get(prefix .. "errors_5xx") or 0
+    for _, class in ipairs(figures.classes) do
+        found.within[class] = shared:get(prefix .. "within|" .. class)
+    end
+    return found
+end
+
+local function empty()
+    return { total = 0, errors_5xx = 0, left_by_client = 0, retries = 0, milliseconds = 0, within = {} }
+end
+
+-- Totals by release; `live` is one of them, also when nobody has asked it anything.
+function M.report(live)
     local releases = {}
+    if live ~= "" then
+        releases[live] = empty()
+    end
     for _, key in ipairs(shared:get_keys(0)) do
         local release, name, class = key:match("^release|([^|]+)|([%w_]+)|?(%w*)$")
         if release then
-            releases[release] = releases[release]
-                or { total = 0, errors_5xx = 0, left_by_client = 0, retries = 0, milliseconds = 0, within = {} }
+            releases[release] = releases[release] or empty()
             if name == "within" then
                 releases[release].within[class] = shared:get(key)
             else
                 releases[release][name] = shared:get(key)
             end
         end
+    end
+    for _, totals in pairs(releases) do
+        totals.p50_ms = figures.percentile(totals.within, 0.5)
+        totals.p95_ms = figures.percentile(totals.within, 0.95)
     end
     return releases
 end

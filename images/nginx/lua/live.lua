@@ -1,6 +1,11 @@
--- What is live: the release, the addresses of its containers, and whether maintenance is on. It is one JSON text in
--- shared memory, so that all workers change over at once without a reload, and the same text in a file of the volume,
--- so that a restart of nginx goes on where it was.
+-- What is live: the release, the addresses of its containers, whether maintenance is on, and what was live before. It
+-- is one JSON text in shared memory, so that all workers change over at once without a reload, and the same text in a
+-- file of the volume, so that a restart of nginx goes on where it was.
+--
+--   before    what was live before the last switch, to go back to; false when there is nothing
+--   pending   whether the last switch has yet to be called good or taken back
+--   history   the releases that were live and good before, oldest first
+--   switch    what the last switch has reported
 local cjson = require "cjson.safe"
 local event = require "monopco.event"
 local ffi = require "ffi"
@@ -11,8 +16,13 @@ int fsync(int fd);
 ]]
 
 local FILE = "/var/lib/monopco/peers"
-local FIELDS = { "release", "since", "peers", "maintenance", "switch" }
-local NOTHING = { release = "", since = "", peers = {}, targets = {}, maintenance = false }
+local FIELDS = { "release", "since", "peers", "maintenance", "switch", "before", "pending", "history" }
+local NOTHING = {
+    release = "", since = "", peers = {}, targets = {}, maintenance = false, before = false, pending = false, history = {},
+}
+local REMEMBERED = 20 -- releases
+-- Seconds after which a worker that was killed while it wrote holds nobody up any more.
+local WRITING = 5
 -- nginx compares this much of a pool's name.
 local POOL_LENGTH = 32
 local shared = ngx.shared.monopco_live
@@ -49,7 +59,8 @@ local function parse(json)
     if type(parsed) ~= "table" or type(parsed.release) ~= "string" or type(parsed.peers) ~= "table" then
         return nil
     end
-    parsed.targets = {}
+    parsed.targets, parsed.history = {}, parsed.history or {}
+    parsed.before, parsed.pending = parsed.before or false, parsed.pending or false
     for number, address in ipairs(parsed.peers) do
         local host, port = split(tostring(address))
         if not host then
@@ -77,7 +88,7 @@ local function save(json)
     return os.rename(FILE .. ".new", FILE)
 end
 
-local function change(changes)
+local function write(changes)
     local now, new = M.current(), {}
     for _, field in ipairs(FIELDS) do
         new[field] = changes[field]
@@ -87,10 +98,47 @@ local function change(changes)
     end
     local json = cjson.encode(new)
     local saved, problem = save(json)
-    if not saved then
+    if not saved and not changes.regardless then
         return nil, problem
     end
     return shared:safe_set("state", json)
+end
+
+-- Makes the changes that `wanted` gives for the present state. One at a time: maintenance may be switched on while a
+-- watch goes on in another worker.
+local function change(wanted)
+    while not shared:add("writing", true, WRITING) do
+        ngx.sleep(0.005)
+    end
+    local fine, done, problem = pcall(function()
+        return write(wanted(M.current()))
+    end)
+    shared:delete("writing")
+    if not fine then
+        return nil, done
+    end
+    return done, problem
+end
+
+-- The history once the last switch is good: going back to a release forgets those after it and the one that was left.
+local function history_of(now)
+    local left, history = now.before and now.before.release or "", {}
+    if not now.pending then
+        return now.history
+    end
+    for _, release in ipairs(now.history) do
+        if release == now.release then
+            return history
+        end
+        history[#history + 1] = release
+    end
+    if left ~= "" and left ~= now.release then
+        history[#history + 1] = left
+    end
+    if #history > REMEMBERED then
+        table.remove(history, 1)
+    end
+    return history
 end
 
 -- At the start of nginx; after a reload the shared memory still has the state.
@@ -110,6 +158,10 @@ function M.load()
     end
 end
 
+local function same(now, release, addresses)
+    return now.release == release and table.concat(now.peers, " ") == table.concat(addresses, " ")
+end
+
 function M.current()
     local now = shared:get("state")
     if now ~= text then
@@ -122,29 +174,63 @@ function M.valid(address)
     return split(address) ~= nil
 end
 
--- Gives the requests to these addresses from now on; says also when they have them already.
-function M.switch(release, addresses)
+-- What the requests can go back to: another release. Nil after a switch that changed only the containers.
+function M.before()
     local now = M.current()
-    if now.release == release and table.concat(now.peers, " ") == table.concat(addresses, " ") then
-        return true
+    local before = now.before
+    if before and before.release ~= "" and before.release ~= now.release then
+        return before
     end
-    shared:set("before", text)
-    local since = now.release == release and now.since or os.date("!%Y-%m-%dT%H:%M:%SZ")
-    return change({ release = release, since = since, peers = addresses })
 end
 
--- Back to what was live before the last switch.
+function M.has(release, addresses)
+    return same(M.current(), release, addresses)
+end
+
+-- Gives the requests to these addresses from now on; says also when they have them already. A switch before it that
+-- was never called good or bad, because its watch was cut short, counts as good: its release has stayed.
+function M.switch(release, addresses)
+    return change(function(now)
+        if same(now, release, addresses) then
+            return {}
+        end
+        local history = history_of(now)
+        return {
+            release = release, peers = addresses, history = history, pending = true,
+            since = now.release == release and now.since or os.date("!%Y-%m-%dT%H:%M:%SZ"),
+            before = { release = now.release, since = now.since, peers = now.peers, history = history, at = ngx.now() },
+        }
+    end)
+end
+
+-- The last switch was good.
+function M.settle(report)
+    return change(function(now)
+        return { history = history_of(now), pending = false, switch = report }
+    end)
+end
+
+-- Back to what was live before the last switch. That is done also when it cannot be written down.
 function M.revert()
-    local before = shared:get("before")
-    return change(before and parse(before) or NOTHING)
+    return change(function(now)
+        local back = now.before or NOTHING
+        return {
+            release = back.release, since = back.since, peers = back.peers, history = back.history, before = false,
+            pending = false, regardless = true,
+        }
+    end)
 end
 
 function M.set_maintenance(on)
-    return change({ maintenance = on })
+    return change(function()
+        return { maintenance = on }
+    end)
 end
 
-function M.record(switch)
-    return change({ switch = switch })
+function M.record(report)
+    return change(function()
+        return { switch = report }
+    end)
 end
 
 return M
