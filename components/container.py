@@ -12,6 +12,8 @@ from components.stack import Stack
 # The root is read-only, so these two are all that a container may write besides its volumes; both end with it.
 SCRATCH = {"/tmp": "mode=1777,size=128m", "/run": "mode=1777,size=16m"}  # noqa: S108 - a tmpfs of its own
 LOG_LIMITS = {"max-size": "10m", "max-file": "3"}
+# Docker's own default is 1024, which an image that is being built has: who is visited goes first.
+CPU_SHARES = 4096
 
 
 class Confinement(TypedDict):
@@ -22,6 +24,7 @@ class Confinement(TypedDict):
     log_opts: dict[str, str]
     restart: str
     init: bool
+    cpu_shares: int
     capabilities: docker.ContainerCapabilitiesArgs
     security_opts: list[str]
 
@@ -35,6 +38,7 @@ def confinement(stack: Stack, component: str, release: str = "") -> Confinement:
         "log_opts": LOG_LIMITS,
         "restart": "unless-stopped",
         "init": True,
+        "cpu_shares": CPU_SHARES,
         "capabilities": docker.ContainerCapabilitiesArgs(drops=["ALL"]),
         "security_opts": ["no-new-privileges"],
     }

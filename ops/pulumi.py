@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from ops import locks
@@ -32,10 +33,11 @@ class Pulumi:
 
     def ensure(self) -> None:
         """Make the stack when Pulumi does not know it yet, and let go of it when a Pulumi that ended still holds it."""
-        if self._ask(["stack", "--show-name"], allowed=(0, _STACK_NOT_FOUND)) == "":
+        own = uses_own_state(os.environ)
+        if not (own and self._state_file().is_file()) and not self.exists():
             select = [] if self.name == DEFAULT_STACK else ["--no-select"]  # never select prod by the way
             self._ask(["stack", "init", self.name, *select], stack=False)
-        held = locks.of_stack(self.name) if uses_own_state(os.environ) else []
+        held = locks.of_stack(self.name) if own else []
         if held and all(lock.abandoned() for lock in held):
             notes.print(f"The run of {held[0]} ended without letting go of the stack; going on from where it was.")
             self._ask(["cancel", self.name, "--yes"], stack=False)
@@ -54,7 +56,7 @@ class Pulumi:
     def pending(self) -> list[dict[str, Any]]:
         """What was begun by a run that was killed, and whose end nobody knows."""
         if uses_own_state(os.environ):
-            path = STATE / ".pulumi" / "stacks" / "monopco" / f"{self.name}.json"
+            path = self._state_file()
             if not path.is_file():
                 return []
             deployment = json.loads(path.read_text(encoding="utf-8"))["checkpoint"].get("latest") or {}
@@ -108,6 +110,10 @@ class Pulumi:
                 words = outcome.errors or [complaints.read().strip() or _wordless(code)]
                 raise self._failure(words)
         return outcome
+
+    def _state_file(self) -> Path:
+        """Where the project's own state keeps the stack: looking there spares half a second of Pulumi's."""
+        return STATE / ".pulumi" / "stacks" / "monopco" / f"{self.name}.json"
 
     def _ask(self, arguments: Sequence[str], *, stack: bool = True, allowed: Sequence[int] = (0,)) -> str:
         command = ["pulumi", *arguments, *(["--stack", self.name] if stack else []), "--non-interactive"]

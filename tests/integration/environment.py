@@ -106,6 +106,7 @@ class Environment:
             **shell_environment(),
             "PULUMI_BACKEND_URL": f"file://{self.folder / '.state'}",
             "PULUMI_CONFIG_PASSPHRASE": "a passphrase for tests",
+            "MONOPCO_PROJECT": str(self.folder),
         }
         variables.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
         return variables
@@ -148,6 +149,28 @@ class Environment:
 
     def attempt_up(self) -> subprocess.CompletedProcess[str]:
         return self.attempt("up", "--yes", "--skip-preview", "--stack", self.stack)
+
+    def command(self, *arguments: str) -> list[str]:
+        """The ./monopco command of the copy; what it would bring first is there already."""
+        return [str(PROJECT / ".venv" / "bin" / "python"), "-m", "ops", *arguments, "--stack", self.stack]
+
+    def attempt_monopco(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run ./monopco; success is the caller's question."""
+        return run(self.command(*arguments), cwd=self.folder, env={**self.variables, **variables})
+
+    def monopco(self, *arguments: str) -> str:
+        """Run ./monopco and return what it prints; a failure fails the test and shows it."""
+        done = self.attempt_monopco(*arguments)
+        if done.returncode != 0:
+            raise AssertionError(f"./monopco {shlex.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Change a text in the copy, which must hold it."""
+        file = self.folder / path
+        text = file.read_text()
+        assert old in text, f"{path} does not hold {old!r}"
+        file.write_text(text.replace(old, new))
 
     def output(self, name: str) -> Any:
         return json.loads(self.pulumi("stack", "output", name, "--json", "--show-secrets", "--stack", self.stack))

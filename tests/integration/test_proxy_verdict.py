@@ -74,15 +74,20 @@ def judged(
     window: float = 60,
     quiet: float = 1,
     visited: bool = True,
+    waiting: int = 0,
+    silent: float = 0,
 ) -> tuple[str | None, str]:
-    """Verdict and reason. `quiet` is how long before the switch a request came, `visited` whether one came after it."""
+    """Verdict and reason. `quiet` is how long before the switch a request came, `visited` whether one came after it.
+
+    `waiting` requests have got no answer, and none was given for `silent` seconds.
+    """
     before = 1_000_000 - quiet
     return tuple(
         lua(
             f"""
             local mark = {{ from = "one", at = 1000000, visited = {before}, old = {old} }}
             local verdict, reason = require("monopco.watch").judge(
-                mark, {new}, {1_000_001 if visited else before}, {seconds}, {window})
+                mark, {new}, {{ waiting = {waiting}, seconds = {silent} }}, {1_000_001 if visited else before}, {seconds}, {window})
             return {{ verdict or "none", reason or "" }}
             """
         )
@@ -130,6 +135,24 @@ def test_times_are_judged_when_there_are_enough_and_the_app_is_warm(
     lua: Lua, new: str, old: str, seconds: float, window: float, verdict: str
 ) -> None:
     assert judged(lua, new, old, seconds=seconds, window=window)[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("waiting", "silent", "old", "window", "verdict"),
+    [
+        (5, 10, figures(100), 60, "worse"),
+        (4, 10, figures(100), 60, "none"),
+        (5, 9.9, figures(100), 60, "none"),
+        (5, 3, figures(100), 3, "worse"),
+        (5, 10, figures(0), 60, "worse"),
+        (5, 10, figures(100, 0, {"1000": 100}), 60, "worse"),
+        (5, 10, figures(100, 0, {"2500": 100}), 60, "none"),
+    ],
+)
+def test_a_release_that_hangs_is_worse_unless_the_app_always_lets_wait(
+    lua: Lua, waiting: int, silent: float, old: str, window: float, verdict: str
+) -> None:
+    assert judged(lua, figures(0), old, seconds=1, window=window, waiting=waiting, silent=silent)[0] == verdict
 
 
 @pytest.mark.parametrize(

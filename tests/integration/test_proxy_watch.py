@@ -125,6 +125,21 @@ def test_a_release_that_is_slow_is_taken_back(proxy: Proxy) -> None:
     assert history(proxy) == ([], "one")
 
 
+def test_a_release_that_hangs_is_taken_back(proxy: Proxy) -> None:
+    one, two = proxy.app("one"), proxy.app("two")
+    proxy.switch("one", one)
+    with Load(proxy, keeping=8, reconnecting=0) as load:
+        switching = proxy.switching("two", two, watch=LONG)
+        watched(proxy, "two")
+        proxy.behave(two, delay=20)
+        report = json.loads(switching.communicate()[0])
+        load.more(100)
+    assert switching.returncode == TAKEN_BACK
+    assert "requests wait and none was answered for" in report["watch"]["reason"]
+    assert load.failures == []
+    assert history(proxy) == ([], "one")
+
+
 def test_what_is_under_way_on_a_release_that_is_taken_back_is_answered(proxy: Proxy) -> None:
     one, two = proxy.app("one"), proxy.app("two")
     proxy.switch("one", one)

@@ -90,6 +90,7 @@ end)
 -- Header filter: tells which release has answered. Pages of the proxy's own are nobody's answer.
 M.announce = event.guard(function()
     local target = ledger.target(ngx.var.request_id)
+    ledger.answered(ngx.var.request_id)
     if target and not ngx.ctx.own_page then
         ngx.header["X-Release"] = target.release
     end

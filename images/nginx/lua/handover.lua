@@ -118,7 +118,12 @@ local function look(mark, window)
     if mark.from == "" or mark.from == mark.release or window == 0 then
         return finding(mark, "off")
     end
-    local verdict, reason = watch.judge(mark, new_figures(mark), ledger.visited(), ngx.now() - mark.at, window)
+    local new, now = new_figures(mark), ngx.now()
+    if new.requests ~= mark.answered then
+        mark.answered, mark.answered_at = new.requests, now
+    end
+    local silence = { waiting = ledger.waiting(mark.release), seconds = now - mark.answered_at }
+    local verdict, reason = watch.judge(mark, new, silence, ledger.visited(), now - mark.at, window)
     return verdict and finding(mark, verdict, reason)
 end
 

@@ -61,9 +61,23 @@ function M.promise(id)
     count(own("promised", PROMISED), 1)
 end
 
+-- The request waits for the first byte of an answer of this release; nil when it does not wait any more.
+local function wait_for(known, release)
+    if known.awaited ~= release then
+        if known.awaited then
+            count(own("waiting", known.awaited), -1)
+        end
+        if release then
+            count(own("waiting", release), 1)
+        end
+        known.awaited = release
+    end
+end
+
 -- The request goes to `target` now; where it was before, it failed.
 function M.assign(id, target)
     local known = open[id]
+    wait_for(known, target.release)
     if known.target then
         count(own("flight", known.target.address), -1)
         if known.visitor then
@@ -77,6 +91,13 @@ end
 -- Where the request is; nil when it reached no peer.
 function M.target(id)
     return open[id] and open[id].target
+end
+
+-- The app has begun to answer.
+function M.answered(id)
+    if open[id] then
+        wait_for(open[id], nil)
+    end
 end
 
 local function add(release, status, milliseconds)
@@ -99,6 +120,7 @@ function M.close(id, status, seconds, by_proxy)
         return
     end
     open[id] = nil
+    wait_for(known, nil)
     if known.promised then
         count(own("promised", PROMISED), -1)
     end
@@ -143,6 +165,11 @@ end
 -- Requests in flight, by address.
 function M.in_flight()
     return sum_of_workers("flight")
+end
+
+-- Requests that this release has not begun to answer.
+function M.waiting(release)
+    return sum_of_workers("waiting")[release] or 0
 end
 
 -- Requests in flight whose client is told that its connection is kept.

@@ -15,6 +15,9 @@ local MILLISECONDS = 500
 local REQUESTS = 100
 -- Seconds in which times say nothing: a process that has just started compiles its code and opens its connections.
 local WARM_UP = 10
+-- Seconds without one answer, while as many requests wait as there must be errors, in which a release is taken to hang. An app
+-- whose requests usually wait so long (long polling) is not judged by it.
+local SILENCE, PATIENT = 10, 1000
 -- Nobody is there when no request came in so many seconds before the switch and after it: one page of a visitor asks
 -- many times within a second, and a person who reads comes back later than anyone wants to wait.
 local QUIET_BEFORE, QUIET_AFTER = 10, 5
@@ -55,6 +58,14 @@ local function by_times(new, old, from)
     end
 end
 
+local function by_silence(silence, window, old, from)
+    local usual = figures.percentile(old.within, 0.95)
+    if silence.waiting >= ERRORS and silence.seconds >= math.min(SILENCE, window) and usual <= PATIENT then
+        return ("%s requests wait and none was answered for %.0f s"):format(grouped(silence.waiting), silence.seconds)
+            .. (old.requests > 0 and (", 95 %% were answered within %s ms on %s"):format(grouped(usual), from) or "")
+    end
+end
+
 -- The old release's figures, of the two that are known: its last minutes, and all since nginx has started.
 function M.measure(recent, all)
     return recent.requests >= ENOUGH and recent or all
@@ -67,9 +78,10 @@ local function nobody(mark, visited, seconds, window)
 end
 
 -- The verdict `seconds` after the switch, and the reason of a bad one; nil while there is none. `new` are the figures
--- of the new release since the switch, `visited` is the time of the last request to the site.
-function M.judge(mark, new, visited, seconds, window)
-    local reason = by_errors(new, mark.old, mark.from)
+-- of the new release since the switch, `silence` tells since when it answers nothing (seconds) and how many requests
+-- it lets wait, `visited` is the time of the last request to the site.
+function M.judge(mark, new, silence, visited, seconds, window)
+    local reason = by_errors(new, mark.old, mark.from) or by_silence(silence, window, mark.old, mark.from)
     if not reason and seconds >= math.min(WARM_UP, window) then
         reason = by_times(new, mark.old, mark.from)
     end
