@@ -44,7 +44,7 @@ def image_digest(settings: Settings, node_digest: str) -> str:
         return ""
     app = settings.sections.app
     parts = [node_digest, settings.source.digest, app.public, app.dependencies]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def plan(settings: Settings, subnet: str, digest: str) -> Plan:

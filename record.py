@@ -66,20 +66,25 @@ def record_file(project: Path, stack: str, release: str) -> Path:
     return project / ".cache" / "releases" / stack / f"{release}.json"
 
 
+def _checked(record: Record, release: str) -> Record:
+    if not release == record.release_id == record.specification.release_id:
+        raise ValueError(f"it is of release {record.release_id}")
+    return record
+
+
 def read_record(project: Path, stack: str, release: str) -> Record:
     """The copy of the record. Raises RecordError, which says how to get it, when it is not there."""
     path = record_file(project, stack, release)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        record = Record.of_image(content["name"], content["labels"])
-        _ = record.specification
+        record = _checked(Record.of_image(content["name"], content["labels"]), release)
     except OSError as error:
         raise RecordError(
             f"pinned.release: the record of release {release} has not been fetched; ./monopco up -s {stack} fetches it"
         ) from error
     except RecordError as error:
         raise RecordError(f"pinned.release: {error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise RecordError(
             f"pinned.release: {path} cannot be read ({error}); remove it and run ./monopco up -s {stack}"
         ) from error

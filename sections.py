@@ -124,6 +124,7 @@ Variable = Annotated[str, AfterValidator(_variable)]
 PublicVariable = Annotated[str, AfterValidator(_public_variable)]
 EnvironmentText = Annotated[str, BeforeValidator(_text)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+ReleaseId = Annotated[str, _matching(r"[0-9a-f]{10}", "must be the id of a release, as ./monopco releases shows it")]
 
 
 class Section(BaseModel):
@@ -285,12 +286,10 @@ class Rotation(Section):
 
 class Pinned(Section):
     release: Annotated[
-        Annotated[str, _matching(r"[0-9a-f]{10}", "must be the id of a release, as ./monopco releases shows it")]
-        | None,
-        Field(description="Release that runs instead of the source's; publish and rollback set it"),
+        ReleaseId | None, Field(description="Release that runs instead of the source's; publish and rollback set it")
     ]
     instead_of: Annotated[
-        str | None, Field(description="What the source gave then; once it gives another release, that one runs")
+        ReleaseId | None, Field(description="What the source gave then; once it gives another release, that one runs")
     ]
     accepts: Annotated[
         list[str], Field(description="Scripts of later releases that the pinned one can live with (rollback --accept)")

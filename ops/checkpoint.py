@@ -26,6 +26,9 @@ _FOUNDATION = (
     *("image-database-build", "network-bridge", "database-data", "database-server", "database-roles", "database-check"),
 )
 
+# Of which one part is not there: the database is ours, or it is elsewhere.
+_LACKING: tuple[set[str], ...] = (set(), {"database-check"}, {"database-data", "database-server", "database-roles"})
+
 
 def checkpoint(
     message: Annotated[str, typer.Option("--message", "-m", metavar="TEXT", help="What is in it, for the list.")],
@@ -73,7 +76,7 @@ def _record(file: StackFile, pulumi: Pulumi) -> Recorded:
 def _run(pulumi: Pulumi) -> str:
     """Make a record of the source and return its release."""
     there = {name(resource) for resource in pulumi.resources()}
-    targets = [*_RECORD, *(() if set(_FOUNDATION) <= there | {"database-check"} else _FOUNDATION)]
+    targets = [*_RECORD, *(() if set(_FOUNDATION) - there in _LACKING else _FOUNDATION)]
     arguments = [argument for target in targets for argument in ("--target", f"**::{target}")]
     return str(pulumi.operate("up", arguments).outputs.get("sourceRelease") or "")
 

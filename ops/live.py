@@ -57,8 +57,11 @@ def check(file: StackFile, outcome: Outcome, target: Recorded) -> None:
     if live != wanted:
         raise CommandError(f"The proxy gives the requests to release {live or 'none'} instead of {wanted}.")
     own = [each for each in containers.of_stack(file.name, host) if each.component == "app" and each.release == wanted]
-    wrong = [each.name for each in own if not each.well and each.health != "starting"]
-    wrong += [each.name for each in own if each.image != target.record.image]
+    wrong = [
+        each.name
+        for each in own
+        if each.state != "running" or each.health == "unhealthy" or each.image != target.record.image
+    ]
     if not own or wrong:
         raise CommandError(f"Release {wanted} does not run as it was recorded: {', '.join(wrong) or 'no container'}.")
     if wanted != target.id:

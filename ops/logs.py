@@ -100,8 +100,8 @@ def _start(name: str, host: str | None, *, follow: bool, tail: str) -> subproces
 
 
 def _copy(process: subprocess.Popen[str], prefix: str, shown: Callable[[str], bool]) -> None:
-    for line in process.stdout or ():
-        if shown(line):
-            sys.stdout.write(f"{prefix}{line}")
-            sys.stdout.flush()
-    process.wait()
+    with process:
+        for line in process.stdout or ():
+            if shown(line):
+                sys.stdout.write(f"{prefix}{line}")
+                sys.stdout.flush()

@@ -51,6 +51,8 @@ def write(stack: str, pin: Pin | None, project: Path = PROJECT) -> None:
 
 def rewritten(text: str, pin: Pin | None) -> str | None:
     """The text of the file with another pin; None when that cannot be done line by line."""
+    if _same_but_for_pin(text, text, pin):
+        return text
     lines = text.splitlines()
     if not any(re.match(r"config:\s*(#.*)?$", line) for line in lines):
         lines = [line for line in lines if not re.match(r"config:\s*\{\s*\}\s*$", line)] + ["config:"]
@@ -70,7 +72,7 @@ def _without(block: list[str], indent: str) -> list[str]:
     kept, inside = [], False
     for line in block:
         if re.match(rf"{indent}\S", line):
-            inside = line.strip().startswith(f"{_KEY}:")
+            inside = bool(re.match(rf"""\s*["']?{_KEY}["']?\s*:""", line))
         if not inside:
             kept.append(line)
     return kept
@@ -89,7 +91,7 @@ def _lines(pin: Pin | None, indent: str) -> list[str]:
 
 def _same_but_for_pin(before: str, after: str, pin: Pin | None) -> bool:
     try:
-        old, new = yaml.safe_load(before) or {}, yaml.safe_load(after)
+        old, new = yaml.safe_load(before) or {}, yaml.safe_load(after) or {}
     except yaml.YAMLError:
         return False
     old_config, new_config = old.get("config") or {}, new.get("config") or {}

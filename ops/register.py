@@ -72,7 +72,8 @@ def recorded(stack: str, host: str | None) -> list[Recorded]:
         containers.docker(["image", "ls", "--all", "--quiet", "--no-trunc", *containers.filters(stack)], host).split()
     )
     found = [_recorded(image, there) for image in _inspected(names, host)]
-    return sorted((one for one in found if one), key=lambda one: (one.at, one.record.labels["serial"]), reverse=True)
+    startable = [one for one in found if one]
+    return sorted(startable, key=lambda one: (one.at, int(one.record.labels["serial"])), reverse=True)
 
 
 def _inspected(names: list[str], host: str | None) -> list[dict[str, Any]]:
@@ -114,6 +115,6 @@ def keep(stack: str, release: Recorded) -> None:
 
 def describe(release: Recorded, text: str, host: str | None) -> None:
     """Put a description on the record: the same image with one label more, under the same name."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\n", " ")
+    quoted = " ".join(text.splitlines()).replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     dockerfile = f'FROM {release.record.name}\nLABEL {containers.LABEL}.{_DESCRIPTION}="{quoted}"\n'
     containers.docker(["build", "--quiet", "--tag", release.record.name, "-"], host, stdin=dockerfile)

@@ -23,7 +23,7 @@ def interrupted(pulumi: Pulumi, host: str | None) -> None:
     pending = pulumi.pending()
     if not pending:
         return
-    notes.print(f"A run was interrupted while {count(len(pending))} were under way; mending that first:")
+    notes.print(f"A run was interrupted in the middle of {count(len(pending))}; mending that first:")
     known = {str(resource.get("id")) for resource in pulumi.resources()}
     for operation in pending:
         resource = operation["resource"]

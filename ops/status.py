@@ -54,7 +54,7 @@ def status(
         }
         output.print_json(json.dumps(fields))
     else:
-        _show(stack, outputs, found, missing)
+        _show(stack, {**outputs, "release": release}, found, missing)
         _show_traffic(state, pin.read(file))
     if not well:
         raise typer.Exit(FAILED)

@@ -23,12 +23,13 @@ if [ "$status" -eq 0 ]; then
 fi
 printf '%s\n' "$said" >&2
 if [ "$status" -eq "$AHEAD" ]; then
-    scripts=$(printf '%s\n' "$said" | sed -n 's/.*release: \(.*\) was applied on .*/ --accept \1/p' | tr -d '\n')
+    scripts=$(printf '%s\n' "$said" | sed -n 's/.*release: \(.*\) was applied on .*/\1/p' |
+        sed "s/'/'\\\\''/g; s/.*/ --accept '&'/" | tr -d '\n')
     cat >&2 <<END
 Nothing was changed. What can be done:
   - when release $RELEASE can work with what these scripts did: ./monopco rollback $RELEASE$scripts -s $STACK
     (a script that says "-- monopco: backward-compatible" at its top needs no such word)
-  - mend the release that runs and deploy it: ./monopco checkpoint -m TEXT, ./monopco publish
+  - mend the release that runs and deploy it: ./monopco checkpoint -m TEXT -s $STACK, ./monopco publish -s $STACK
   - a restore point was taken before the scripts were run; what was written since then is not in it:
     docker run --rm --volume monopco-$STACK-restore-points:/restore-points --entrypoint ls $IMAGE /restore-points
 END

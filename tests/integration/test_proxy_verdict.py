@@ -65,29 +65,31 @@ def figures(requests: int, errors: int = 0, within: Mapping[str, int] | None = N
     return f"{{ requests = {requests}, errors = {errors}, within = {table(within or {'5': requests})} }}"
 
 
-def judged(
+def judged(  # noqa: PLR0913 - one for each thing that the verdict depends on
     lua: Lua,
     new: str,
     old: str = figures(1000),
     *,
     seconds: float = 30,
     window: float = 60,
-    quiet: float = 1,
-    visited: bool = True,
-    waiting: int = 0,
-    silent: float = 0,
+    visits: tuple[float, bool] = (1, True),
+    silence: tuple[int, float] = (0, 0),
 ) -> tuple[str | None, str]:
-    """Verdict and reason. `quiet` is how long before the switch a request came, `visited` whether one came after it.
+    """Verdict and reason.
 
-    `waiting` requests have got no answer, and none was given for `silent` seconds.
+    `visits` says how long before the switch a request came, and whether one came after it; `silence` how many requests
+    have got no answer, and for how many seconds none was given.
     """
+    quiet, visited = visits
     before = 1_000_000 - quiet
+    waiting, silent = silence
     return tuple(
         lua(
             f"""
             local mark = {{ from = "one", at = 1000000, visited = {before}, old = {old} }}
+            local silence = {{ waiting = {waiting}, seconds = {silent} }}
             local verdict, reason = require("monopco.watch").judge(
-                mark, {new}, {{ waiting = {waiting}, seconds = {silent} }}, {1_000_001 if visited else before}, {seconds}, {window})
+                mark, {new}, silence, {1_000_001 if visited else before}, {seconds}, {window})
             return {{ verdict or "none", reason or "" }}
             """
         )
@@ -152,7 +154,7 @@ def test_times_are_judged_when_there_are_enough_and_the_app_is_warm(
 def test_a_release_that_hangs_is_worse_unless_the_app_always_lets_wait(
     lua: Lua, waiting: int, silent: float, old: str, window: float, verdict: str
 ) -> None:
-    assert judged(lua, figures(0), old, seconds=1, window=window, waiting=waiting, silent=silent)[0] == verdict
+    assert judged(lua, figures(0), old, seconds=1, window=window, silence=(waiting, silent))[0] == verdict
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_a_release_that_hangs_is_worse_unless_the_app_always_lets_wait(
 def test_the_watch_ends_with_its_window_or_when_nobody_is_there(
     lua: Lua, seconds: float, window: float, quiet: float, visited: bool, verdict: str
 ) -> None:
-    assert judged(lua, figures(0), seconds=seconds, window=window, quiet=quiet, visited=visited)[0] == verdict
+    assert judged(lua, figures(0), seconds=seconds, window=window, visits=(quiet, visited))[0] == verdict
 
 
 def test_the_last_five_minutes_are_kept_and_no_more(lua: Lua) -> None:

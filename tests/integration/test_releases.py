@@ -188,7 +188,7 @@ def test_a_release_with_an_older_schema_is_refused_until_its_script_is_accepted(
     refused = environment.attempt_monopco("rollback")
     assert refused.returncode != 0
     assert "drop_something.sql was applied on" in refused.stderr
-    assert "--accept drop_something.sql" in refused.stderr
+    assert "--accept 'drop_something.sql'" in refused.stderr
     assert (live(environment), environment.containers("app")) == (ahead, containers)
     assert "pinned" not in environment.stack_file.read_text()
     environment.up()

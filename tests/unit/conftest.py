@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from environments import ENVIRONMENTS, Environment, recorded, write_certificate, write_source
+from environments import (
+    ENVIRONMENTS,
+    FROM_SOURCE,
+    PINNED,
+    Environment,
+    recorded,
+    recorded_release,
+    write_certificate,
+    write_source,
+)
 from recorder import Recording, StackConfig
 
 from components.stack import Stack
@@ -19,10 +28,11 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a source, a certificate and its key, which no test changes."""
+    """A folder with a source, a certificate and its key, and the record of a release, which no test changes."""
     made = tmp_path_factory.mktemp("environment")
     write_source(made / "app")
     write_certificate(made)
+    recorded_release(made)
     return made
 
 
@@ -52,6 +62,18 @@ def environment(name_of_environment: str) -> Environment:
 def recording(name_of_environment: str, folder: Path) -> Recording:
     """One run of the whole program; every environment has its turn."""
     return recorded(name_of_environment, folder)
+
+
+@pytest.fixture(params=FROM_SOURCE)
+def built(request: pytest.FixtureRequest, folder: Path) -> Recording:
+    """One run of the whole program that makes the release from its source."""
+    return recorded(request.param, folder)
+
+
+@pytest.fixture(params=PINNED)
+def again(request: pytest.FixtureRequest, folder: Path) -> Recording:
+    """One run of the whole program that runs a recorded release again."""
+    return recorded(request.param, folder)
 
 
 @pytest.fixture

@@ -6,15 +6,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
-from recorder import Recording, StackConfig, record_program
+from recorder import Recording, StackConfig, generated_bytes, record_program
+from values import labels_of, reveal, unpack
+
+import record
+import settings
+from components.sealing import KEY_BYTES
+from record import Record, record_file
 
 # Values that can be found again wherever they turn up.
 SECRETS: Mapping[str, str] = {"RESEND_API_KEY": "marked-resend-key", "PAPPERS_API_KEY": "marked-pappers-key"}
 DATABASE_PASSWORD = "marked-database-password"
 DATABASE_URL = f"postgresql://app:{DATABASE_PASSWORD}@db.example:6543/data?sslmode=require"
 PRIVATE_KEY = "marked-private-key"
-GENERATED = ("generated.secrets-owner-password", "generated.secrets-app-password", "generated.secrets-jwt")
+# What the secrets are now, while a release is pinned that has those above.
+OF_TODAY = "marked-secret-of-today"
+RECORD_KEY = generated_bytes("secrets-record-key", KEY_BYTES)
+JWT_SECRET = generated_bytes("secrets-jwt", 32)
+GENERATED = ("generated.secrets-owner-password", "generated.secrets-app-password", JWT_SECRET, RECORD_KEY)
 
 
 def write_source(folder: Path) -> Path:
@@ -59,6 +70,13 @@ def external(folder: Path) -> StackConfig:
     return config.marked_secret("database")
 
 
+def pinned(folder: Path) -> StackConfig:
+    """The release of `prod_with_files` pinned, by a configuration that has moved on in all that a release keeps."""
+    config = prod_with_files(folder).changed("pinned", release=recorded_release(folder).release_id)
+    config = config.changed("app", memory="600M", env={"NEW": "1"}, port=4000)
+    return config.with_secrets(RESEND_API_KEY=OF_TODAY, PAPPERS_API_KEY=OF_TODAY)
+
+
 @dataclass(frozen=True)
 class Environment:
     """One run of the program. `secrets` are the values that must stay hidden and do reach something."""
@@ -67,9 +85,47 @@ class Environment:
     preview: bool
     configure: Callable[[Path], StackConfig]
     secrets: tuple[str, ...]
+    pinned: bool = False
 
     def run(self, folder: Path) -> Recording:
-        return record_program(self.stack, self.configure(folder), preview=self.preview)
+        return run_program(self.stack, self.configure(folder), folder, preview=self.preview)
+
+
+def run_program(stack: str, config: StackConfig, folder: Path, *, preview: bool = False) -> Recording:
+    """The whole program, with the records of pinned releases below `folder`."""
+
+    def read_record(_: Path, stack: str, release: str) -> Record:
+        return record.read_record(folder, stack, release)
+
+    with patch.object(settings, "read_record", read_record):
+        return record_program(stack, config, preview=preview)
+
+
+# What is only known when a record is built.
+BUILT = {"SERIAL": "7", "AT": "2026-11-23T07:00:00Z", "COMMIT": "f" * 40, "TAG": "v1", "DIRTY": "false"}
+
+
+def record_of(recording: Recording) -> Record:
+    """The record that a recorded run would have made."""
+    inputs = reveal(recording.named("checkpoint-record").inputs)
+    _, context, _ = inputs["stdin"].split("\n")
+    arguments = {**BUILT, "IMAGE": inputs["environment"]["IMAGE"]}
+    return Record.of_image(inputs["environment"]["RECORD"], labels_of(unpack(context)["Dockerfile"], arguments))
+
+
+def write_record(folder: Path, stack: str, made: Record) -> None:
+    """The copy of a record that the program reads."""
+    path = record_file(folder, stack, made.release_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(made.to_json(), encoding="utf-8")
+
+
+@cache
+def recorded_release(folder: Path) -> Record:
+    """The record of the release that "prod deployed" gives, where the program reads it."""
+    made = record_of(recorded("prod deployed", folder))
+    write_record(folder, "prod", made)
+    return made
 
 
 GIVEN = (*SECRETS.values(), PRIVATE_KEY)
@@ -79,8 +135,12 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     "prod previewed": Environment("prod", True, prod, ()),
     "prod deployed": Environment("prod", False, prod_with_files, (*GENERATED, *GIVEN)),
     "external previewed": Environment("prod", True, external, (DATABASE_PASSWORD, PRIVATE_KEY)),
-    "external deployed": Environment("prod", False, external, (DATABASE_PASSWORD, *GIVEN)),
+    "external deployed": Environment("prod", False, external, (DATABASE_PASSWORD, *GIVEN, RECORD_KEY)),
+    "pinned previewed": Environment("prod", True, pinned, (PRIVATE_KEY,), pinned=True),
+    "pinned deployed": Environment("prod", False, pinned, (*GENERATED, *GIVEN), pinned=True),
 }
+FROM_SOURCE = [name for name, environment in ENVIRONMENTS.items() if not environment.pinned]
+PINNED = [name for name, environment in ENVIRONMENTS.items() if environment.pinned]
 
 
 @cache

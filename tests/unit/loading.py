@@ -15,7 +15,10 @@ import settings
 from sections import Section
 from settings import ConfigError, Settings
 
-APP_KEYS = "source, ref, replicas, memory, port, health, dependencies, env, secrets, public, drainSeconds, readOnly"
+APP_KEYS = (
+    "source, ref, replicas, memory, port, health, dependencies, env, secrets, public, drainSeconds, watchSeconds, "
+    "keepReleases, readOnly"
+)
 
 
 def load(config: StackConfig, stack: str = "dev") -> Settings:

@@ -7,6 +7,7 @@ provider would compute is supplied by `COMPUTED`; in a preview it is unknown, as
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import runpy
@@ -37,12 +38,30 @@ PASSWORD = "random:index/randomPassword:RandomPassword"
 BYTES = "random:index/randomBytes:RandomBytes"
 COMPONENT = "monopco:components:"
 
-# What each provider computes, of which the program reads anything; {} stands for the resource's name.
-COMPUTED: Mapping[str, Mapping[str, str]] = {
-    IMAGE: {"imageId": "sha256:{}"},
-    PASSWORD: {"result": "generated.{}"},
-    BYTES: {"base64": "generated.{}"},
-    COMMAND: {"stdout": "printed by {}", "stderr": ""},
+# Number that the record of a release has.
+SERIAL = 7
+
+
+def generated_bytes(name: str, length: int) -> str:
+    """What RandomBytes gives: base64 of so many bytes that tell the resource's name."""
+    return base64.b64encode(f"generated.{name}".encode().ljust(length, b".")[:length]).decode()
+
+
+def _printed(name: str, environment: Mapping[str, str]) -> str:
+    """What a step says; of these two the program reads it."""
+    if name == "checkpoint-record":
+        return json.dumps({"image": environment["IMAGE"], "record": environment["RECORD"], "serial": SERIAL})
+    if name == "switch-traffic":
+        return json.dumps({"release": environment["RELEASE"], "lost": 0})
+    return f"printed by {name}"
+
+
+# What each provider computes, of which the program reads anything, from the resource's name and inputs.
+COMPUTED: Mapping[str, Callable[[str, Any], Mapping[str, str]]] = {
+    IMAGE: lambda name, _: {"imageId": f"sha256:{name}"},
+    PASSWORD: lambda name, _: {"result": f"generated.{name}"},
+    BYTES: lambda name, inputs: {"base64": generated_bytes(name, int(inputs["length"]))},
+    COMMAND: lambda name, inputs: {"stdout": _printed(name, inputs["environment"]), "stderr": ""},
 }
 
 
@@ -161,7 +180,8 @@ class Recorder(MockMonitor):
     def _computed(self, request: Any) -> dict[str, Any]:
         if self.recording.preview:
             return {}
-        values = {key: text.format(request.name) for key, text in COMPUTED.get(request.type, {}).items()}
+        compute = COMPUTED.get(request.type)
+        values = compute(request.name, reveal(json_format.MessageToDict(request.object))) if compute else {}
         hidden = set(request.additionalSecretOutputs)
         return {key: wrapped(value) if key in hidden else value for key, value in values.items()}
 

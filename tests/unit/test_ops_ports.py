@@ -101,13 +101,13 @@ def test_a_taken_port_that_the_stacks_file_asks_for_is_a_mistake(
 
 def test_our_own_proxy_may_have_the_port(monkeypatch: pytest.MonkeyPatch, taken: socket.socket) -> None:
     port = port_of(taken)
-    running(monkeypatch, Container("monopco-dev-proxy", "proxy", "", "running", "healthy", "", (port,)))
+    running(monkeypatch, Container("monopco-dev-proxy", "proxy", "", "running", "healthy", "", (port,), ""))
     assert preflight.settle_ports(stack({"httpPort": port}), Recorder()) == {}
 
 
 def test_the_app_of_another_component_may_not(monkeypatch: pytest.MonkeyPatch, taken: socket.socket) -> None:
     port = port_of(taken)
-    running(monkeypatch, Container("monopco-dev-x", "app", "", "running", "healthy", "", (port,)))
+    running(monkeypatch, Container("monopco-dev-x", "app", "", "running", "healthy", "", (port,), ""))
     assert list(preflight.settle_ports(stack({"httpPort": port}), Recorder())) == ["httpPort"]
 
 

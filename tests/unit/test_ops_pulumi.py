@@ -98,6 +98,68 @@ def test_a_traceback_goes_to_a_file_and_leaves_its_last_line(said: Path) -> None
     assert (said / "logs" / "last-error.log").read_text(encoding="utf-8") == text.strip()
 
 
+@pytest.mark.parametrize(
+    ("said_by_the_plugin", "told"),
+    [
+        (
+            'exit status 1: running "#!/bin/sh\\nset -eu\\nprintf \\"%s\\\\n\\" \\"$A\\"\\n":\nNo answer.\n',
+            "No answer.",
+        ),
+        ('exit status 130: running "echo \\\\": end', ": end"),
+        ('exit status 3: running "" failed', ""),
+        ('before: exit status 1: running "a":\nafter "quoted" text', 'before: after "quoted" text'),
+        (
+            'exit status 1: running "a":\none\n\nexit status 2: running "b":\ntwo',
+            "one\n\ntwo",
+        ),
+        ('exit status 1: nothing of ours is "quoted"', 'exit status 1: nothing of ours is "quoted"'),
+        ("error: plain words", "plain words"),
+    ],
+    ids=["a script", "a backslash at its end", "nothing said", "in the middle", "two of them", "another", "no script"],
+)
+def test_the_script_that_the_command_plugin_quotes_is_left_out(said_by_the_plugin: str, told: str) -> None:
+    assert plain(said_by_the_plugin).strip() == told
+
+
+def test_what_a_killed_run_had_begun_is_read_from_the_projects_own_state(
+    said: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.delenv("PULUMI_ACCESS_TOKEN", raising=False)
+    monkeypatch.setattr(pulumi, "STATE", said)
+    assert Pulumi("dev").pending() == []
+    path = said / ".pulumi" / "stacks" / "monopco" / "dev.json"
+    path.parent.mkdir(parents=True)
+    for latest, expected in (
+        (None, []),
+        ({}, []),
+        ({"pending_operations": None}, []),
+        ({"pending_operations": [{"type": "creating"}]}, [{"type": "creating"}]),
+    ):
+        path.write_text(json.dumps({"checkpoint": {"latest": latest}}), encoding="utf-8")
+        assert Pulumi("dev").pending() == expected
+
+
+def test_what_a_killed_run_had_begun_is_asked_of_another_backend(said: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    (said / "code").write_text("0", encoding="utf-8")
+    (said / "events").write_text('{"deployment": {"pending_operations": [{"type": "creating"}]}}', encoding="utf-8")
+    assert Pulumi("dev").pending() == [{"type": "creating"}]
+
+
+def test_forgetting_what_was_begun_leaves_the_rest_of_the_state(said: Path) -> None:
+    (said / "code").write_text("0", encoding="utf-8")
+    state = {"version": 3, "deployment": {"resources": [{"urn": "a"}], "pending_operations": [{"type": "creating"}]}}
+    (said / "events").write_text(json.dumps(state), encoding="utf-8")
+    (said / "pulumi").write_text(
+        '#!/bin/sh\ncd "$(dirname "$0")"\nif [ "$2" = import ]; then cp "$4" imported; else cat events; fi\n',
+        encoding="utf-8",
+    )
+    Pulumi("dev").forget_pending()
+    imported = json.loads((said / "imported").read_text(encoding="utf-8"))
+    assert imported == {"version": 3, "deployment": {"resources": [{"urn": "a"}]}}
+
+
 def inspected(**state: object) -> dict[str, object]:
     return {
         "Name": "/monopco-dev-proxy",

@@ -46,7 +46,7 @@ class TestTree:
         components = [one for one in recording.resources if one.type.startswith(COMPONENT)]
         assert [one.name for one in components if not recording.registered.get(one.urn)] == []
 
-    @pytest.mark.parametrize("stack", ["dev", "prod", "external"])
+    @pytest.mark.parametrize("stack", ["dev", "prod", "external", "pinned"])
     def test_a_preview_shows_what_a_deployment_makes(self, stack: str, folder: Path) -> None:
         shown, made = (
             {(one.type, one.name) for one in recorded(f"{stack} {what}", folder).resources}
@@ -112,12 +112,10 @@ class TestDocker:
         self, recording: Recording, environment: Environment, name_of_environment: str
     ) -> None:
         protected = {one.name for one in recording.resources if one.protect}
-        expected = (
-            {"database-data"}
-            if environment.stack == "prod" and not name_of_environment.startswith("external")
-            else set()
+        data = {"schema-restore-points"} | (
+            {"database-data"} if not name_of_environment.startswith("external") else set()
         )
-        assert protected == expected
+        assert protected == (data if environment.stack == "prod" else set())
 
     def test_every_step_stops_at_its_first_error(self, recording: Recording) -> None:
         for step in recording.of_type(COMMAND):
@@ -140,22 +138,31 @@ class TestOrder:
         }
 
     def test_no_container_of_the_app_starts_before_its_image_has_proved_itself(self, recording: Recording) -> None:
-        proof = recording.matching("release-[0-9a-f]{10}-proof")
         containers = [one for one in recording.of_type(CONTAINER) if one.name.startswith("release-")]
         assert len(containers) == 2
         for container in containers:
-            assert proof.name in recording.waits_for(container)
+            assert "checkpoint-record" in recording.waits_for(container)
 
-    def test_the_image_proves_itself_with_its_configuration(self, recording: Recording) -> None:
-        before = recording.waits_for(recording.matching("release-[0-9a-f]{10}-proof"))
-        assert {"image-app-build", "network-bridge"} <= before
-        assert recording.matching("release-[0-9a-f]{10}-environment").name in before
+    def test_the_image_proves_itself_where_it_will_run(self, built: Recording) -> None:
+        before = built.waits_for(built.named("checkpoint-record"))
+        assert {"image-app-build", "network-bridge", "server-check"} <= before
 
     def test_the_image_proves_itself_on_a_database_with_its_roles(self, deployed: Recording) -> None:
-        assert "database-roles" in deployed.waits_for(deployed.matching("release-[0-9a-f]{10}-proof"))
+        assert "database-roles" in deployed.waits_for(deployed.named("checkpoint-record"))
 
-    def test_the_tables_change_once_the_new_release_is_known_to_run(self, recording: Recording) -> None:
-        assert "release-healthy" in recording.waits_for(recording.named("schema-migrate"))
+    def test_a_release_is_recorded_before_anything_of_it_is_there_but_a_volume(self, recording: Recording) -> None:
+        """So that a checkpoint, which records and does no more, is not in the way of what serves."""
+        before = recording.waits_for(recording.named("checkpoint-record"))
+        assert [name for name in before if name.startswith(("release-", "schema-", "switch-", "proxy-"))] == []
+
+    def test_the_tables_change_once_the_new_release_is_known_to_run(self, built: Recording) -> None:
+        assert "release-healthy" in built.waits_for(built.named("schema-migrate"))
+
+    def test_the_scripts_come_from_the_record(self, recording: Recording) -> None:
+        assert "checkpoint-record" in recording.waits_for(recording.named("schema-migrate"))
+
+    def test_what_is_not_kept_goes_when_the_requests_have_moved(self, recording: Recording) -> None:
+        assert "switch-traffic" in recording.waits_for(recording.named("retention-prune"))
 
     def test_nginx_starts_without_app_and_database(self, recording: Recording) -> None:
         before = recording.waits_for(recording.named("proxy-server"))
@@ -167,5 +174,5 @@ class TestOrder:
         acting = [one for one in recording.resources if one.custom and one.name not in harmless]
         assert [one.name for one in acting if "server-check" not in recording.waits_for(one)] == []
 
-    def test_the_app_is_built_on_images_of_ours(self, recording: Recording) -> None:
-        assert {"image-runtime-build", "image-build-build"} <= recording.waits_for(recording.named("image-app-build"))
+    def test_the_app_is_built_on_images_of_ours(self, built: Recording) -> None:
+        assert {"image-runtime-build", "image-build-build"} <= built.waits_for(built.named("image-app-build"))

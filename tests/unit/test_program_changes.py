@@ -10,6 +10,9 @@ import pytest
 from environments import dev, external, prod, prod_with_files, recorded
 from recorder import STACK, Recording, StackConfig, record_program
 
+# The steps that another release takes; all else of it has its id in its name, and is made besides what serves.
+MOVED = {"checkpoint-record", "release-healthy", "schema-migrate", "switch-traffic", "retention-prune"}
+
 
 class TestExternalDatabase:
     @pytest.fixture(params=["external previewed", "external deployed"])
@@ -54,14 +57,13 @@ class TestChanges:
         assert self.changed(before, after) == {
             "server-check",
             "image-app-build",
-            "release-healthy",
-            "switch-traffic",
+            *MOVED,
         }
         assert before.exports["release"] != after.exports["release"]
 
     def test_another_secret_builds_nothing(self, folder: Path) -> None:
         before, after = self.both(folder, prod_with_files(folder).with_secrets(RESEND_API_KEY="other"))
-        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
+        assert self.changed(before, after) == MOVED
         assert before.exports["release"] != after.exports["release"]
 
     @pytest.mark.parametrize(
@@ -80,13 +82,25 @@ class TestChanges:
         self, folder: Path, keys: dict[str, Any]
     ) -> None:
         before, after = self.both(folder, prod_with_files(folder).changed("app", **keys))
-        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
+        assert self.changed(before, after) == MOVED
         assert before.exports["release"] != after.exports["release"]
 
     def test_another_replica_leaves_those_that_serve_alone(self, folder: Path) -> None:
         before, after = self.both(folder, prod_with_files(folder).changed("app", replicas=3))
         assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
         assert {one.urn for one in before.resources} < {one.urn for one in after.resources}
+
+    def test_another_number_of_releases_to_keep_only_prunes(self, folder: Path) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("app", keepReleases=9))
+        assert self.changed(before, after) == {"retention-prune"}
+
+    def test_another_time_of_watching_only_tells_the_switch(self, folder: Path) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("app", watchSeconds=9))
+        assert self.changed(before, after) == {"switch-traffic"}
+
+    def test_another_number_of_restore_points_only_tells_the_step_that_takes_them(self, folder: Path) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("database", restorePoints=9))
+        assert self.changed(before, after) == {"schema-migrate"}
 
     def test_another_limit_of_requests_only_configures_nginx(self, folder: Path) -> None:
         before, after = self.both(folder, prod_with_files(folder).changed("http", requestsPerSecond=7))
@@ -101,7 +115,7 @@ class TestChanges:
 
     def test_a_rotated_jwt_secret_is_another_release(self, folder: Path) -> None:
         before, after = self.both(folder, prod_with_files(folder).changed("rotation", jwt="2"))
-        assert self.changed(before, after) == {"secrets-jwt", "release-healthy", "switch-traffic"}
+        assert self.changed(before, after) == {"secrets-jwt", *MOVED}
         assert before.exports["release"] != after.exports["release"]
 
 

@@ -8,47 +8,56 @@ import itertools
 
 import pytest
 
-from components.release import addresses, environment_file
+from components.release import BLOCK, address, environment_file
 
-SUBNET = "10.200.0.0/18"
-RELEASES = [f"release-{number}" for number in range(40)]
+SMALLEST = "10.200.0.0/20"
+SUBNETS = [SMALLEST, "10.200.0.0/18", "10.0.0.0/8"]
+
+
+def addresses(subnet: str, serial: int) -> set[ipaddress.IPv4Address]:
+    """Those of a release with as many containers as there may be."""
+    return {ipaddress.IPv4Address(address(subnet, serial, number)) for number in range(1, BLOCK + 1)}
+
+
+def blocks(subnet: str) -> int:
+    """After how many releases addresses are used again."""
+    first = address(subnet, 0, 1)
+    return next(serial for serial in itertools.count(1) if address(subnet, serial, 1) == first)
 
 
 class TestAddresses:
-    @pytest.mark.parametrize("replicas", [1, 2, 16])
-    def test_every_container_has_one_of_its_own(self, replicas: int) -> None:
-        for release in RELEASES:
-            assert len(set(addresses(SUBNET, release, replicas))) == replicas
+    def test_every_container_has_one_of_its_own(self) -> None:
+        assert len(addresses(SMALLEST, 7)) == BLOCK == 16
 
-    def test_they_lie_in_the_subnet_apart_from_its_ends_and_its_first_slash_24(self) -> None:
-        network = ipaddress.IPv4Network(SUBNET)
-        for release in RELEASES:
-            for text in addresses(SUBNET, release, 16):
-                address = ipaddress.IPv4Address(text)
-                assert address in network
-                assert address not in ipaddress.IPv4Network("10.200.0.0/24")
-                assert address != network.broadcast_address
+    def test_no_two_releases_share_one_before_every_block_was_used(self) -> None:
+        """A connection that was kept to a dead container must not reach another release."""
+        count = blocks(SMALLEST)
+        assert count == 239
+        used = [one for serial in range(1, count + 1) for one in addresses(SMALLEST, serial)]
+        assert len(used) == len(set(used)) == count * BLOCK
 
-    def test_the_smallest_subnet_has_room_for_two_releases_of_the_most_replicas(self) -> None:
-        for release in RELEASES:
-            found = addresses("10.200.0.0/20", release, 16)
-            assert len(set(found)) == 16
-            assert all(ipaddress.ip_address(text) in ipaddress.ip_network("10.200.0.0/20") for text in found)
+    @pytest.mark.parametrize("serial", [0, 1, 238, 239, 10**9])
+    def test_after_the_last_block_comes_the_first_one(self, serial: int) -> None:
+        assert addresses(SMALLEST, serial + 239) == addresses(SMALLEST, serial)
 
-    def test_a_release_keeps_its_addresses(self) -> None:
-        assert addresses(SUBNET, "abc", 2) == addresses(SUBNET, "abc", 2)
+    @pytest.mark.parametrize("subnet", SUBNETS)
+    def test_they_lie_in_the_subnet_apart_from_its_ends_and_its_first_slash_24(self, subnet: str) -> None:
+        network = ipaddress.IPv4Network(subnet)
+        reserved = ipaddress.IPv4Network(f"{network.network_address}/24")
+        last = (network.num_addresses - 257) // BLOCK - 1
+        for serial in (0, 1, last - 1, last, last + 1):
+            for one in addresses(subnet, serial):
+                assert one in network
+                assert one not in reserved
+                assert one != network.broadcast_address
 
-    def test_another_replica_leaves_the_others_where_they_are(self) -> None:
-        assert addresses(SUBNET, "abc", 3)[:2] == addresses(SUBNET, "abc", 2)
+    def test_as_many_blocks_are_used_as_there_is_room_for(self) -> None:
+        network = ipaddress.IPv4Network(SMALLEST)
+        highest = max(max(addresses(SMALLEST, serial)) for serial in range(239))
+        assert int(network.broadcast_address) - int(highest) <= BLOCK
 
-    def test_the_next_release_has_others(self) -> None:
-        for before, after in itertools.pairwise(RELEASES):
-            assert not set(addresses(SUBNET, before, 2)) & set(addresses(SUBNET, after, 2))
-
-    def test_the_address_after_a_taken_one_is_used(self) -> None:
-        """In a network as small as this, some of the numbers meet."""
-        found = addresses("10.0.0.0/23", "abc", 60)
-        assert len(set(found)) == 60
+    def test_they_follow_from_the_serial_number(self) -> None:
+        assert [address("10.200.0.0/18", 1, number) for number in (1, 2)] == ["10.200.1.16", "10.200.1.17"]
 
 
 class TestEnvironmentFile:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pulumi
 import pytest
-from recorder import COMMAND, Recording, record
+from recorder import COMMAND, VOLUME, Recording, record
 from values import is_secret, reveal, unpack
 
-from components.schema import Migration, Schema, SchemaArgs
+from components.schema import Schema, SchemaArgs
+from components.specification import Script
 from components.stack import Stack
 
-SCRIPTS = [Migration("b.sql", "SELECT 2;\n"), Migration("db/a.sql", "SELECT 1;\n")]
+ARGS = SchemaArgs(
+    stack=Stack("dev"),
+    docker_host=None,
+    image_id="sha256:postgres",
+    network_name="monopco-dev-network",
+    owner_url="postgresql://owner:marked@database:5432/monopco",
+    database_identity="one",
+    record="monopco-dev/release:abc",
+    scripts=[Script("b.sql", "b" * 64), Script("db/a.sql", "a" * 64)],
+    restore_points=5,
+    protect=False,
+)
 
 
-def declare(*, preview: bool = False, identity: str = "one") -> Recording:
+def declare(*, preview: bool = False, **changes: Any) -> Recording:
     def run() -> None:
-        args = SchemaArgs(
-            stack=Stack("dev"),
-            docker_host=None,
-            image_id="sha256:postgres",
-            network_name="monopco-dev-network",
-            owner_url=pulumi.Output.secret("postgresql://owner:marked@database:5432/monopco"),
-            database_identity=identity,
-            migrations=SCRIPTS,
-        )
-        Schema("schema", args)
+        url = pulumi.Output.secret(ARGS.owner_url)
+        Schema("schema", dataclasses.replace(ARGS, **{"owner_url": url, **changes}))
 
     return record(run, preview=preview)
 
@@ -34,36 +41,85 @@ def recording() -> Recording:
     return declare()
 
 
-def test_the_step_is_a_child_of_the_component(recording: Recording) -> None:
-    assert [child.name for child in recording.children(recording.component("Schema"))] == ["schema-migrate"]
+def differing(recording: Recording, **changes: Any) -> set[str]:
+    """What of the step's environment differs with a changed argument."""
+    before, after = (one.named("schema-migrate").inputs["environment"] for one in (recording, declare(**changes)))
+    return {name for name in before if before[name] != after[name]}
 
 
-def test_scripts_and_connection_arrive_on_standard_input_as_a_secret(recording: Recording) -> None:
-    stdin = recording.named("schema-migrate", COMMAND).inputs["stdin"]
+def test_step_and_restore_points_are_children_of_the_component(recording: Recording) -> None:
+    assert {(child.type, child.name) for child in recording.children(recording.component("Schema"))} == {
+        (COMMAND, "schema-migrate"),
+        (VOLUME, "schema-restore-points"),
+    }
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_the_connection_arrives_on_standard_input_as_a_secret(preview: bool) -> None:
+    stdin = declare(preview=preview).named("schema-migrate", COMMAND).inputs["stdin"]
     assert is_secret(stdin)
     assert unpack(reveal(stdin)) == {
         "connection": "PGHOST=database\nPGPORT=5432\nPGDATABASE=monopco\nPGUSER=owner\n",
         "pgpass": "*:*:*:*:marked\n",
-        "order": "b.sql\ndb/a.sql\n",
-        "scripts/b.sql": "SELECT 2;\n",
-        "scripts/db/a.sql": "SELECT 1;\n",
     }
 
 
-def test_neither_password_nor_scripts_are_anywhere_else(recording: Recording) -> None:
+def test_the_step_knows_where_it_works_and_what_to_run(recording: Recording) -> None:
+    assert recording.named("schema-migrate").inputs["environment"] == {
+        "IMAGE": "sha256:postgres",
+        "NETWORK": "monopco-dev-network",
+        "DATABASE": "one",
+        "LABEL": "dev.monopco",
+        "STACK": "dev",
+        "NAME": "monopco-dev-migrate",
+        "RECORD": "monopco-dev/release:abc",
+        "SCRIPTS": f"{'b' * 12} b.sql\n{'a' * 12} db/a.sql\n",
+        "RESTORE_POINTS": "monopco-dev-restore-points",
+        "KEEP_RESTORE_POINTS": "5",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"database_identity": "two"}, {"DATABASE"}),
+        ({"scripts": [Script("b.sql", "c" * 64), Script("db/a.sql", "a" * 64)]}, {"SCRIPTS"}),
+        ({"scripts": list(reversed(ARGS.scripts))}, {"SCRIPTS"}),
+        ({"record": "monopco-dev/release:def"}, {"RECORD"}),
+    ],
+    ids=["a database made anew", "a changed script", "another order", "another release"],
+)
+def test_the_scripts_are_looked_at_again_for(recording: Recording, changes: dict[str, Any], expected: set[str]) -> None:
+    assert differing(recording, **changes) == expected
+
+
+class TestRestorePoints:
+    def test_they_are_a_volume_of_the_stack_that_belongs_to_no_release(self, recording: Recording) -> None:
+        volume = recording.named("schema-restore-points", VOLUME)
+        assert volume.inputs["name"] == "monopco-dev-restore-points"
+        assert recording.labels(volume) == {
+            "dev.monopco.stack": "dev",
+            "dev.monopco.component": "restore-points",
+            "dev.monopco.release": "",
+        }
+
+    def test_the_volume_is_there_before_a_script_runs(self, recording: Recording) -> None:
+        assert "schema-restore-points" in recording.waits_for(recording.named("schema-migrate"))
+
+    @pytest.mark.parametrize("protect", [False, True])
+    def test_they_are_protected_where_the_data_is_and_nothing_else_of_it(self, protect: bool) -> None:
+        found = {one.name for one in declare(protect=protect).resources if one.protect}
+        assert found == ({"schema-restore-points"} if protect else set())
+
+    def test_another_number_of_them_keeps_the_volume(self, recording: Recording) -> None:
+        none = declare(restore_points=0)
+        assert none.named("schema-restore-points").inputs == recording.named("schema-restore-points").inputs
+        assert differing(recording, restore_points=0) == {"KEEP_RESTORE_POINTS"}
+
+
+def test_the_password_is_nowhere_else(recording: Recording) -> None:
     inputs = {key: value for key, value in recording.named("schema-migrate").inputs.items() if key != "stdin"}
     assert "marked" not in str(inputs)
-    assert "SELECT" not in str(inputs)
-
-
-def test_a_database_made_anew_is_given_its_tables_again(recording: Recording) -> None:
-    before, after = (one.named("schema-migrate").inputs["environment"] for one in (recording, declare(identity="two")))
-    assert {name for name in before if before[name] != after[name]} == {"DATABASE"}
-
-
-def test_the_container_of_the_step_is_named_and_labelled_after_the_stack(recording: Recording) -> None:
-    environment = recording.named("schema-migrate").inputs["environment"]
-    assert (environment["NAME"], environment["STACK"]) == ("monopco-dev-migrate", "dev")
 
 
 def test_what_was_done_is_kept_secret_as_it_may_quote_the_scripts(recording: Recording) -> None:

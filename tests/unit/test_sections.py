@@ -18,6 +18,7 @@ VARIABLE = "must be the name of an environment variable: letters, digits and _"
 CRON = 'must have the five fields of cron, for example "0 2 * * *"'
 SUBNET = "must be a private IPv4 network of /20 or larger, for example 10.200.0.0/18"
 URL_FORM = "url must have the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE (its value is not shown)"
+RELEASE = "must be the id of a release, as ./monopco releases shows it"
 OWN = "is set by monopco itself; remove it"
 
 # key, value, what is said about it after "key: "; the key's parts are section, key and, where there is one, inner key
@@ -62,6 +63,10 @@ SINGLE_VALUES: list[tuple[str, Any, str]] = [
     ("app.public.TITLE", "hunter2", "must start with VITE_; other variables belong to app.env or app.secrets"),
     ("app.drainSeconds", -1, "must be greater than or equal to 0 (got -1)"),
     ("app.drainSeconds", 601, "must be less than or equal to 600 (got 601)"),
+    ("app.watchSeconds", -1, "must be greater than or equal to 0 (got -1)"),
+    ("app.watchSeconds", 601, "must be less than or equal to 600 (got 601)"),
+    ("app.keepReleases", 1, "must be greater than or equal to 2 (got 1)"),
+    ("app.keepReleases", 51, "must be less than or equal to 50 (got 51)"),
     ("app.readOnly", "perhaps", 'must be true or false (got "perhaps")'),
     ("app.colour", "red", f"unknown key; known are {APP_KEYS}"),
     ("app.read_only", True, f"unknown key; known are {APP_KEYS}"),
@@ -122,14 +127,23 @@ SINGLE_VALUES: list[tuple[str, Any, str]] = [
     ("database.compatibility", "mysql", "must be 'supabase' or 'none' (got \"mysql\")"),
     ("database.memory", "1M", f'{MEMORY} (got "1M")'),
     ("database.protect", "perhaps", 'must be true or false (got "perhaps")'),
+    ("database.restorePoints", -1, "must be greater than or equal to 0 (got -1)"),
+    ("database.restorePoints", 101, "must be less than or equal to 100 (got 101)"),
     (
         "database.colour",
         "red",
-        "unknown key; known are mode, url, migrations, compatibility, memory, protect",
+        "unknown key; known are mode, url, migrations, compatibility, memory, protect, restorePoints",
     ),
     ("rotation.database", None, "must be a text (got null)"),
     ("rotation.jwt", None, "must be a text (got null)"),
     ("rotation.colour", "red", "unknown key; known are database, jwt"),
+    ("pinned.release", "0123456789a", f'{RELEASE} (got "0123456789a")'),
+    ("pinned.release", "../../../a", f'{RELEASE} (got "../../../a")'),
+    ("pinned.release", "0123456789\n", f'{RELEASE} (got "0123456789\\n")'),
+    ("pinned.release", 5, "must be a text (got 5)"),
+    ("pinned.insteadOf", 5, "must be a text (got 5)"),
+    ("pinned.accepts", "a.sql", 'must be a list (got "a.sql")'),
+    ("pinned.colour", "red", "unknown key; known are release, insteadOf, accepts"),
     ("dns.mode", "magic", "must be 'manual' (got \"magic\")"),
     ("dns.colour", "red", "unknown key; known are mode"),
     ("backups.schedule", "daily", f'{CRON} (got "daily")'),

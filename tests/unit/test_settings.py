@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from environments import write_certificate
+from environments import write_certificate, write_record
 from loading import APP_KEYS, load, mistakes
 from recorder import StackConfig
+from specifications import SPECIFICATION
 
+import record
 import settings
+from record import Record
 from settings import ConfigError
 
-SECTION_NAMES = "app, domain, tls, http, network, server, database, rotation, dns, backups, monitoring"
+SECTION_NAMES = "app, domain, tls, http, network, server, database, rotation, pinned, dns, backups, monitoring"
 
 
 @pytest.mark.parametrize(("section", "key"), settings.SECRET_KEYS)
@@ -86,6 +89,63 @@ def test_a_source_that_cannot_be_read_is_a_mistake_among_the_others(base: StackC
             "set it to the folder of your app"
         ),
     ]
+
+
+class TestPinned:
+    """What there is to run when a release is pinned."""
+
+    @pytest.fixture(autouse=True)
+    def _records(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def read_record(_: Path, stack: str, release: str) -> Record:
+            return record.read_record(tmp_path, stack, release)
+
+        monkeypatch.setattr(settings, "read_record", read_record)
+
+    @pytest.fixture
+    def made(self, tmp_path: Path) -> Record:
+        labels = {"release": SPECIFICATION.release_id, "record": SPECIFICATION.to_json(), "secrets": "sealed"}
+        labels |= {"serial": "7", "at": "2026-11-23T07:00:00Z", "image": "sha256:app"}
+        made = Record.of_image("monopco-dev/release:abc", {f"dev.monopco.{name}": labels[name] for name in labels})
+        write_record(tmp_path, "dev", made)
+        return made
+
+    def test_without_a_pin_there_is_no_record(self, base: StackConfig) -> None:
+        assert load(base).pinned is None
+
+    def test_the_record_of_the_pinned_release_is_read_beside_the_source(self, base: StackConfig, made: Record) -> None:
+        found = load(base.changed("pinned", release=made.release_id))
+        assert found.pinned == made
+        assert found.source is not None
+
+    def test_a_record_that_was_not_fetched_is_a_mistake_among_the_others(self, base: StackConfig) -> None:
+        config = base.changed("pinned", release="0123456789").changed("app", replicas=1, secrets=["KEY"])
+        assert mistakes(config) == [
+            "KEY: is missing (app.secrets asks for it); set it with: pulumi config set --secret KEY",
+            "pinned.release: the record of release 0123456789 has not been fetched; ./monopco up -s dev fetches it",
+        ]
+
+    def test_the_record_of_another_stack_is_not_taken(self, base: StackConfig, made: Record) -> None:
+        (message,) = mistakes(base.changed("pinned", release=made.release_id), stack="other")
+        assert message == (
+            f"pinned.release: the record of release {made.release_id} has not been fetched; "
+            "./monopco up -s other fetches it"
+        )
+
+    def test_a_source_that_cannot_be_read_is_only_told(
+        self, base: StackConfig, made: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        config = base.changed("pinned", release=made.release_id).changed("app", source=str(tmp_path / "nowhere"))
+        found = load(config)
+        assert (found.source, found.pinned) == (None, made)
+        where = tmp_path / "nowhere"
+        assert capsys.readouterr().err == (
+            f'warning: app.source: there is no folder {where} (got "{where}"); set it to the folder of your app\n'
+            f"Release {made.release_id} is pinned and needs no source.\n"
+        )
+
+    def test_with_neither_a_record_nor_a_source_both_are_mistakes(self, base: StackConfig, tmp_path: Path) -> None:
+        config = base.changed("pinned", release="0123456789").changed("app", source=str(tmp_path / "nowhere"))
+        assert [message.partition(":")[0] for message in mistakes(config)] == ["pinned.release", "app.source"]
 
 
 def test_every_mistake_is_reported_at_once_and_the_first_line_counts_them(base: StackConfig) -> None:

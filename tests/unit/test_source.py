@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from settings import PROJECT
-from source import EXCLUDED, Script, Source, SourceError, checkout_folder, folder_digest, is_git_url
+from source import EXCLUDED, Script, Source, SourceError, checkout_folder, folder_digest, is_git_url, tag_file
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPOSITORY = "https://git.example/app.git"
@@ -196,7 +196,7 @@ def test_a_git_url_is_told_from_a_folder(text: str, expected: bool) -> None:
 def test_a_git_source_without_a_whole_commit_is_refused(ref: str | None, shown: str) -> None:
     assert refusal(REPOSITORY, ref=ref) == (
         f"app.ref: must be a commit of 40 hexadecimal digits for a git source (got {shown}); "
-        f"find it with: git ls-remote {REPOSITORY}"
+        f"./monopco checkpoint -m TEXT pins the commit of a branch or tag"
     )
 
 
@@ -213,6 +213,15 @@ def test_a_fetched_commit_is_read_from_its_checkout(source: Path, tmp_path: Path
     checkout.parent.mkdir(parents=True)
     source.rename(checkout)
     assert Source.read(tmp_path, REPOSITORY, COMMIT, ()).path == checkout
+
+
+def test_the_tag_of_a_fetched_commit_is_known_when_it_was_written_down(source: Path, tmp_path: Path) -> None:
+    checkout = checkout_folder(tmp_path, COMMIT)
+    checkout.parent.mkdir(parents=True)
+    source.rename(checkout)
+    assert Source.read(tmp_path, REPOSITORY, COMMIT, ()).tag == ""
+    tag_file(tmp_path, COMMIT).write_text("v1.2\n", encoding="utf-8")
+    assert Source.read(tmp_path, REPOSITORY, COMMIT, ()).tag == "v1.2"
 
 
 class TestMigrations:
@@ -261,6 +270,6 @@ class TestMigrations:
 
 def test_a_token_in_a_git_url_is_never_shown(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as refusal:
-        Source.read(tmp_path, "https://me:hush@example.org/app.git", "main", [])
-    assert "git ls-remote https://example.org/app.git" in str(refusal.value)
+        Source.read(tmp_path, "https://me:hush@example.org/app.git", COMMIT, [])
+    assert "git clone https://example.org/app.git" in str(refusal.value)
     assert "hush" not in str(refusal.value)

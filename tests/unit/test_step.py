@@ -25,7 +25,7 @@ def test_the_text_of_the_script_is_an_input_so_that_a_change_of_it_is_seen() -> 
 
 
 def test_scripts_are_put_together_in_the_order_given() -> None:
-    first, second = "release/health.sh", "release/prove.sh"
+    first, second = "release/health.sh", "checkpoint/prove.sh"
     texts = [(SCRIPTS / name).read_text(encoding="utf-8") for name in (first, second)]
     assert script(first, second) == "\n".join(texts)
 
@@ -71,9 +71,10 @@ def test_options_reach_the_resource() -> None:
 
 @pytest.mark.parametrize("name", ALL_SCRIPTS)
 def test_every_script_is_used_by_a_component(name: str) -> None:
-    """Collected by name, so that a script that is left over is noticed."""
+    """Collected by name, so that a script that is left over is noticed. Asking for health is shared."""
     users = [path.name for path in (PROJECT / "components").glob("*.py") if f'"{name}"' in path.read_text("utf-8")]
-    assert len(users) == 1, users
+    assert users
+    assert len(users) == 1 or name == "release/health.sh", users
 
 
 @pytest.mark.parametrize("name", ALL_SCRIPTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ ARGS = SwitchArgs(
     docker_host=None,
     proxy_container="proxy-id",
     release="abc",
+    containers=["one-id", "two-id"],
     peers=["10.0.1.1:3000", "10.0.1.2:3000"],
+    health={"PORT": "3000", "START_SECONDS": "60"},
     drain_seconds=30,
+    watch_seconds=20,
 )
 
 
@@ -24,28 +28,41 @@ def declare(*, preview: bool = False, **changes: Any) -> Recording:
     return record(lambda: Switch("switch", dataclasses.replace(ARGS, **changes)), preview=preview)
 
 
+def environment(**changes: Any) -> dict[str, str]:
+    return dict(declare(**changes).named("switch-traffic", COMMAND).inputs["environment"])
+
+
 def test_the_step_is_a_child_of_the_component() -> None:
     recording = declare()
     assert [child.name for child in recording.children(recording.component("Switch"))] == ["switch-traffic"]
 
 
-def test_the_proxy_is_told_the_release_its_peers_and_how_long_to_wait() -> None:
-    assert declare().named("switch-traffic", COMMAND).inputs["environment"] == {
+def test_the_proxy_is_told_the_release_its_containers_and_how_long_to_wait_and_watch() -> None:
+    assert environment() == {
         "PROXY": "proxy-id",
         "RELEASE": "abc",
+        "CONTAINERS": "one-id two-id",
         "PEERS": "10.0.1.1:3000 10.0.1.2:3000",
         "DRAIN_SECONDS": "30",
+        "WATCH_SECONDS": "20",
+        "PORT": "3000",
+        "START_SECONDS": "60",
     }
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"release": "def"}, {"peers": ["10.0.1.1:3000"]}, {"proxy_container": "other"}],
-    ids=["another release", "fewer peers", "nginx made anew"],
+    ("changes", "differing"),
+    [
+        ({"release": "def"}, {"RELEASE"}),
+        ({"peers": ["10.0.1.1:3000"]}, {"PEERS"}),
+        ({"containers": ["one-id", "three-id"]}, {"CONTAINERS"}),
+        ({"proxy_container": "other"}, {"PROXY"}),
+    ],
+    ids=["another release", "fewer peers", "a container made anew at the same address", "nginx made anew"],
 )
-def test_the_switch_is_made_again_when_requests_must_go_elsewhere(changes: dict[str, Any]) -> None:
-    before, after = (one.named("switch-traffic").inputs["environment"] for one in (declare(), declare(**changes)))
-    assert before != after
+def test_the_switch_is_made_again_when_requests_must_go_elsewhere(changes: dict[str, Any], differing: set[str]) -> None:
+    before, after = environment(), environment(**changes)
+    assert {name for name in before if before[name] != after[name]} == differing
 
 
 def test_the_switch_is_the_same_resource_for_every_release() -> None:
@@ -56,7 +73,15 @@ def test_the_switch_is_the_same_resource_for_every_release() -> None:
 
 def test_the_release_that_gets_the_requests_is_told_once_it_gets_them() -> None:
     recording = declare()
-    assert recording.outputs(recording.component("Switch")) == {"release": "abc", "report": "printed by switch-traffic"}
+    outputs = recording.outputs(recording.component("Switch"))
+    assert outputs["release"] == json.loads(outputs["report"])["release"] == "abc"
+
+
+def test_it_is_the_one_that_the_proxy_names_and_not_the_one_in_mind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that leaves the switch out keeps what it printed."""
+    monkeypatch.setattr("recorder._printed", lambda _name, _environment: '{"release": "live"}')
+    recording = declare()
+    assert recording.outputs(recording.component("Switch")) == {"release": "live", "report": '{"release": "live"}'}
 
 
 def test_before_the_switch_it_is_not_known() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -56,13 +57,40 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def spellings(secret: str) -> set[str]:
-    """The ways in which a text may be written inside another: plain, in a URL, in hexadecimal, in base64."""
-    data = secret.encode()
-    found = {secret, quote(secret, safe=""), data.hex()}
+    """The ways in which a text may be written inside another: plain, in a URL, in hexadecimal, in base64.
+
+    Base64 may be inside base64: a bundle holds the environment file, whose values are written so.
+    """
+    once = _in_base64(secret)
+    found = {
+        secret,
+        quote(secret, safe=""),
+        secret.encode().hex(),
+        *once,
+        *(each for one in once for each in _in_base64(one)),
+    }
+    assert min(map(len, found)) > 7, f"{secret} is too short to be told from other text"
+    return found
+
+
+def _in_base64(text: str) -> set[str]:
+    found = set()
     for offset in range(3):
-        encoded = base64.b64encode(bytes(offset) + data).decode()
-        # The first and last characters depend on what stands beside the secret.
+        encoded = base64.b64encode(bytes(offset) + text.encode()).decode()
+        # The first and last characters depend on what stands beside the text.
         found.add(encoded[4 if offset else 0 : len(encoded) - 4])
+    return found
+
+
+def labels_of(dockerfile: str, arguments: Mapping[str, str]) -> dict[str, str]:
+    """The labels that Docker's builder reads: escapes undone, arguments put in."""
+    found = {}
+    for line in dockerfile.splitlines():
+        if line.startswith("LABEL "):
+            name, _, quoted = line.removeprefix("LABEL ").partition("=")
+            assert len(quoted) > 1, line
+            assert quoted[0] == quoted[-1] == '"', line
+            found[name] = re.sub(r"\\(.)|\$\{(\w+)\}", lambda one: one[1] or arguments[one[2]], quoted[1:-1])
     return found
 
 
