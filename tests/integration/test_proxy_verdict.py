@@ -65,7 +65,7 @@ def figures(requests: int, errors: int = 0, within: Mapping[str, int] | None = N
     return f"{{ requests = {requests}, errors = {errors}, within = {table(within or {'5': requests})} }}"
 
 
-def judged(  # noqa: PLR0913 - one for each thing that the verdict depends on
+def judged(
     lua: Lua,
     new: str,
     old: str = figures(1000),
