@@ -279,19 +279,22 @@ def _run_release(site: Site, ground: Foundation) -> Switch:
     config, what = site.settings.sections, site.plan.specification
     app_secrets, usable = _app_secrets(site, ground), _usable_schema(site, ground)
     checkpoint = _record(site, ground, app_secrets)
+    # What is recorded already need not be waited for.
+    recorded = site.plan.recorded
     release = Release(
         "release",
         ReleaseArgs(
             stack=site.stack,
             docker_host=site.host,
             specification=what,
-            image_id=checkpoint.image_id,
-            serial=checkpoint.serial,
+            image_id=recorded.image if recorded else checkpoint.image_id,
+            serial=recorded.serial if recorded else checkpoint.serial,
             network_name=ground.network.network_name,
             replicas=config.app.replicas,
             secrets=app_secrets,
+            permission=usable.level if usable else "",
         ),
-        site.after(ground.store, usable),
+        site.after(ground.store),
     )
     schema = Schema(
         "schema",
@@ -304,6 +307,7 @@ def _run_release(site: Site, ground: Foundation) -> Switch:
             database_identity=ground.store.identity,
             record=checkpoint.record,
             scripts=what.scripts,
+            checked=usable.level if usable else "",
             restore_points=config.database.restore_points,
             protect=config.database.protect,
         ),

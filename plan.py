@@ -28,6 +28,12 @@ class Plan:
     """Where the source came from, for the record."""
 
     @property
+    def recorded(self) -> Record | None:
+        """The record that is run again exactly as it is; None when a new one has to be made."""
+        again = isinstance(self.base, Record) and self.base.release_id == self.specification.release_id
+        return self.base if isinstance(self.base, Record) and again else None
+
+    @property
     def note(self) -> str:
         """What a person should know about it; empty when nothing is out of the ordinary."""
         if isinstance(self.base, Source):

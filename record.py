@@ -52,6 +52,11 @@ class Record:
         return self.labels["image"]
 
     @property
+    def serial(self) -> int:
+        """Number of the release among those of its stack."""
+        return int(self.labels["serial"])
+
+    @property
     def sealed(self) -> str:
         """The encrypted secrets."""
         return self.labels["secrets"]

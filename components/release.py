@@ -39,6 +39,8 @@ class ReleaseArgs:
     network_name: pulumi.Input[str]
     replicas: int
     secrets: Mapping[str, pulumi.Input[str]]
+    permission: pulumi.Input[str]
+    """Known once the release may be started; its value does not matter."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.replicas <= BLOCK:
@@ -187,8 +189,8 @@ class Release(pulumi.ComponentResource):
             f"{name}-{self.release_id}-{number}",
             **confinement(args.stack, "app", self.release_id),
             name=container_name(args.stack, self.release_id, number),
-            # Waiting for the configuration makes the container depend on it.
-            image=pulumi.Output.all(args.image_id, configured).apply(lambda parts: str(parts[0])),
+            # Waiting for the configuration and the permission makes the container depend on them.
+            image=pulumi.Output.all(args.image_id, configured, args.permission).apply(lambda parts: str(parts[0])),
             memory=what.memory_mb,
             memory_swap=what.memory_mb,
             read_only=what.read_only,

@@ -31,6 +31,8 @@ class SchemaArgs:
     record: pulumi.Input[str]
     """Image that holds the scripts: the release's record."""
     scripts: Sequence[Script]
+    checked: pulumi.Input[str]
+    """What was found by looking whether the release can use the schema; empty when nobody has looked."""
     restore_points: int
     """How many are kept; 0 takes none."""
     protect: bool
@@ -61,6 +63,7 @@ class Schema(pulumi.ComponentResource):
                 "NAME": args.stack.resource_name("migrate"),
                 "RECORD": args.record,
                 "SCRIPTS": "".join(f"{script.checksum[:12]} {script.name}\n" for script in args.scripts),
+                "CHECKED": args.checked,
                 "RESTORE_POINTS": volume.name,
                 "KEEP_RESTORE_POINTS": str(args.restore_points),
             },

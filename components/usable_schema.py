@@ -33,7 +33,7 @@ class UsableSchemaArgs:
 
 class UsableSchema(pulumi.ComponentResource):
     level: pulumi.Output[str]
-    """How many scripts the schema has seen, and which one last, as JSON."""
+    """A line for each script that is pending, and how many the schema has seen, and which one last, as JSON."""
 
     def __init__(self, name: str, args: UsableSchemaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:UsableSchema", name, None, opts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
@@ -53,8 +54,10 @@ def rollback(
 
 def _target(file: StackFile, wanted: str) -> Recorded | None:
     """The release to go back to; None when it is the live one."""
-    front = proxy.running(file.name, file.docker_host)
-    releases = register.recorded(file.name, file.docker_host)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(register.recorded, file.name, file.docker_host)
+        front = proxy.running(file.name, file.docker_host)
+        releases = asked.result()
     if wanted:
         found = register.find(releases, wanted)
         return None if found.id == front.live else found

@@ -6,9 +6,10 @@ newline='
 configuration=${bundles%%"$newline"*}
 context=${bundles#*"$newline"}
 
-# label NAME: what the record says; nothing when there is none.
-label() {
-    docker image inspect --format "{{index .Config.Labels \"$LABEL.$1\"}}" "$RECORD" 2>/dev/null || true
+# The image and the serial number that the record says; nothing when there is none.
+recorded() {
+    docker image inspect --format "{{index .Config.Labels \"$LABEL.image\"}} {{index .Config.Labels \"$LABEL.serial\"}}" \
+        "$RECORD" 2>/dev/null || true
 }
 
 git_says() {
@@ -46,11 +47,12 @@ record() {
     }
 }
 
-image=$(label image)
-if [ -z "$image" ] || ! docker image inspect "$image" >/dev/null 2>&1; then
+found=$(recorded)
+if [ -z "$found" ] || ! docker image inspect "${found% *}" >/dev/null 2>&1; then
     trap forget EXIT
     trap 'exit 130' INT TERM
     prove || exit 1
     record
+    found=$(recorded)
 fi
-printf '{"image":"%s","record":"%s","serial":%s}\n' "$(label image)" "$RECORD" "$(label serial)"
+printf '{"image":"%s","record":"%s","serial":%s}\n' "${found% *}" "$RECORD" "${found#* }"

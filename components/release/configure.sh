@@ -6,9 +6,13 @@ forget() {
     docker rm --force "$NAME" >/dev/null 2>&1 || true
 }
 
-forget
+# It is created and never started: files can be copied into it, and from there into the volume, all the same.
+create() {
+    docker create --name "$NAME" --network none --volume "$VOLUME:/etc/monopco" --entrypoint true "$IMAGE"
+}
+
 trap forget EXIT
 trap 'exit 130' INT TERM
-# It is created and never started: files can be copied into it, and from there into the volume, all the same.
-docker create --name "$NAME" --network none --volume "$VOLUME:/etc/monopco" --entrypoint true "$IMAGE" >/dev/null
+# A killed run may have left one.
+create >/dev/null 2>&1 || { forget && create >/dev/null; }
 base64 -d | docker cp - "$NAME:/etc/monopco"

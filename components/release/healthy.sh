@@ -1,5 +1,10 @@
-# Waits until every container of the release answers; none has been given a request yet.
+# Waits until every container of the release answers, all at the same time; none has been given a request yet.
+asked=
 for container in $CONTAINERS; do
-    await_healthy "$container" || exit 1
+    await_healthy "$container" &
+    asked="$asked $!"
+done
+for question in $asked; do
+    wait "$question" || exit 1
 done
 printf 'healthy: %s\n' "$CONTAINERS"

@@ -1,7 +1,15 @@
 #!/bin/sh
 # Standard input holds the connection; the scripts are in the release's record. Runs them in a container that is gone
-# afterwards.
+# afterwards. CHECKED is what `migrate --check` has said of this release; without a pending script nothing is to be done.
 set -eu
+
+case ${CHECKED:-pending unknown} in
+    *'pending '*) ;;
+    *)
+        printf '%s\n' "$CHECKED"
+        exit 0
+        ;;
+esac
 
 forget() {
     docker rm --force "$NAME" "$NAME-scripts" >/dev/null 2>&1 || true

@@ -137,11 +137,11 @@ class TestOrder:
             "server-check",
         }
 
-    def test_no_container_of_the_app_starts_before_its_image_has_proved_itself(self, recording: Recording) -> None:
-        containers = [one for one in recording.of_type(CONTAINER) if one.name.startswith("release-")]
+    def test_no_container_of_the_app_starts_before_its_image_has_proved_itself(self, built: Recording) -> None:
+        containers = [one for one in built.of_type(CONTAINER) if one.name.startswith("release-")]
         assert len(containers) == 2
         for container in containers:
-            assert "checkpoint-record" in recording.waits_for(container)
+            assert "checkpoint-record" in built.waits_for(container)
 
     def test_the_image_proves_itself_where_it_will_run(self, built: Recording) -> None:
         before = built.waits_for(built.named("checkpoint-record"))

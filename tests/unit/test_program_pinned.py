@@ -57,8 +57,8 @@ def test_nothing_of_the_app_is_built(again: Recording) -> None:
 
 
 def test_the_tables_are_asked_about_before_anything_of_the_release_is_started(again: Recording) -> None:
-    started = [one for one in again.resources if one.custom and one.name.startswith("release-")]
-    assert len(started) == 5
+    started = [one for one in again.of_type(CONTAINER) if one.name.startswith("release-")]
+    assert len(started) == 2
     assert [one.name for one in started if "usable-schema-check" not in again.waits_for(one)] == []
     assert "usable-schema-check" in again.waits_for(again.named("schema-migrate"))
     assert "usable-schema-check" in again.waits_for(again.named("switch-traffic"))
@@ -66,6 +66,16 @@ def test_the_tables_are_asked_about_before_anything_of_the_release_is_started(ag
 
 def test_the_scripts_do_not_wait_for_a_release_that_was_healthy_before(again: Recording) -> None:
     assert "release-healthy" not in again.waits_for(again.named("schema-migrate"))
+
+
+def test_a_release_that_is_recorded_does_not_wait_for_its_record(again: Recording) -> None:
+    for container in again.of_type(CONTAINER):
+        assert "checkpoint-record" not in again.waits_for(container), container.name
+
+
+def test_the_scripts_are_told_what_was_found(pinned_deployed: Recording) -> None:
+    environment = pinned_deployed.named("schema-migrate").inputs["environment"]
+    assert environment["CHECKED"] == "printed by usable-schema-check"
 
 
 def test_a_release_from_the_source_asks_nothing_about_the_tables(built: Recording) -> None:

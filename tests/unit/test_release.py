@@ -25,6 +25,7 @@ ARGS = ReleaseArgs(
     network_name="monopco-dev-network",
     replicas=2,
     secrets=SECRETS,
+    permission="",
 )
 
 

@@ -23,6 +23,7 @@ ARGS = SchemaArgs(
     database_identity="one",
     record="monopco-dev/release:abc",
     scripts=[Script("b.sql", "b" * 64), Script("db/a.sql", "a" * 64)],
+    checked="",
     restore_points=5,
     protect=False,
 )
@@ -76,6 +77,7 @@ def test_the_step_knows_where_it_works_and_what_to_run(recording: Recording) -> 
         "SCRIPTS": f"{'b' * 12} b.sql\n{'a' * 12} db/a.sql\n",
         "RESTORE_POINTS": "monopco-dev-restore-points",
         "KEEP_RESTORE_POINTS": "5",
+        "CHECKED": "",
     }
 
 

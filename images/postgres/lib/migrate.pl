@@ -93,6 +93,7 @@ sub failed ($script, $statement) {
 sub report () {
     %records = %{ read_records() } if !$checking;
     say "gone $_->{name}" for unknown();
+    say "pending $_->{name}" for grep { !$records{ $_->{name} } } @scripts;
     my ($last) = grep { $_->{place} == keys %records } values %records;
     say JSON::PP->new->canonical->encode({ level => scalar keys %records, last => $last && $last->{name} });
     return;
