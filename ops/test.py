@@ -35,7 +35,8 @@ def test(
         passed = _checked()
         passed = _tests("unit", "--numprocesses", "logical") and passed
     if passed and suite in (None, Suite.INTEGRATION):
-        passed = _tests("integration")
+        # A file at a time for each core: its tests share an environment.
+        passed = _tests("integration", "--numprocesses", "logical", "--dist", "loadfile")
     if not passed:
         raise typer.Exit(FAILED)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.environment import PROJECT, Environment, docker, run, shell_environment
+from tests.integration.environment import PROJECT, Environment, run, shell_environment
 
 
 @pytest.fixture
@@ -125,5 +125,4 @@ def test_a_wrong_passphrase_is_told(environment: Environment) -> None:
 def test_the_check_leaves_nothing_behind(environment: Environment) -> None:
     environment.write_config(app={"secrets": [], "source": "nowhere"})
     refusal(environment)
-    left = docker("container", "ls", "--all", "--quiet", "--filter", "label=dev.monopco.component=check")
-    assert left == ""
+    assert environment.ours("container") == []

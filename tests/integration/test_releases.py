@@ -22,7 +22,7 @@ CANARY = "canary-9b1d7c3e52"
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     one = Environment(tmp_path_factory.mktemp("releases") / "project", "releases")
-    one.write_config(app={"secrets": ["PAPPERS_API_KEY"], "watchSeconds": 5, "env": {"ROUND": "1"}})
+    one.write_config(app={"secrets": ["PAPPERS_API_KEY"], "watchSeconds": 0, "env": {"ROUND": "1"}})
     one.pulumi("config", "set", "--secret", "PAPPERS_API_KEY", "--stack", one.stack, stdin=CANARY)
     try:
         one.monopco("up")
@@ -211,6 +211,15 @@ def test_a_release_with_an_older_schema_is_refused_until_its_script_is_accepted(
     assert live(environment) == ahead
 
 
+@pytest.fixture
+def watched(environment: Environment) -> Iterator[None]:
+    """New releases are watched; elsewhere nobody has to wait for that."""
+    set_app(environment, watchSeconds=30)
+    yield
+    set_app(environment, watchSeconds=0)
+
+
+@pytest.mark.usefixtures("watched")
 def test_a_release_that_fails_its_visitors_is_taken_back(environment: Environment) -> None:
     before = live(environment)
     environment.edit(
@@ -238,6 +247,7 @@ def live_by_header(environment: Environment) -> str:
     return environment.request("GET", "/").headers["x-release"]
 
 
+@pytest.mark.usefixtures("watched")
 def test_a_release_that_runs_out_of_memory_is_taken_back_with_the_reason(environment: Environment) -> None:
     before = live(environment)
     hog = "  kept.push(Buffer.alloc(150 * 2 ** 20, 1));\n"
