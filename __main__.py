@@ -24,6 +24,7 @@ from components.release import Release, ReleaseArgs, container_name, health_envi
 from components.retention import Retention, RetentionArgs
 from components.schema import Schema, SchemaArgs
 from components.sealing import unseal
+from components.serial import Serial, SerialArgs
 from components.server import Server, ServerArgs
 from components.stack import Stack
 from components.switch import Switch, SwitchArgs
@@ -200,49 +201,33 @@ def _lay_foundation(site: Site) -> Foundation:
     )
 
 
-def _record(site: Site, ground: Foundation, app_secrets: Mapping[str, pulumi.Input[str]]) -> Checkpoint:
-    """The record of the release that is to run, made from the source when that is what it is made from."""
+def _base_image(site: Site, ground: Foundation) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
+    """Id of the image that the containers run, and name of the one that the record is put on."""
     base = site.plan.base
-    image_id: pulumi.Input[str]
-    name: pulumi.Input[str]
-    if isinstance(base, Source):
-        app = site.settings.sections.app
-        built = AppImage(
-            "image",
-            AppImageArgs(
-                stack=site.stack,
-                node="images/node",
-                node_digest=site.digests["node"],
-                source=os.path.relpath(base.path, configuration.PROJECT),
-                dockerfile=os.path.relpath(IMAGES / "node" / "app.Dockerfile", base.path),
-                digest=site.app_digest,
-                pnpm_version=base.pnpm_version,
-                dependencies=app.dependencies,
-                public=app.public,
-            ),
-            ground.ready,
-        )
-        image_id, name = built.image_id, built.reference
-        migrations = [Migration(script.name, script.text) for script in base.migrations]
-    else:
-        image_id, name, migrations = base.image, base.name, None
-    return Checkpoint(
-        "checkpoint",
-        CheckpointArgs(
+    if isinstance(base, Record):
+        return base.image, base.name
+    app = site.settings.sections.app
+    built = AppImage(
+        "image",
+        AppImageArgs(
             stack=site.stack,
-            docker_host=site.host,
-            specification=site.plan.specification,
-            image_id=image_id,
-            base=name,
-            network_name=ground.network.network_name,
-            secrets=app_secrets,
-            unrecorded=UNRECORDED,
-            record_key=ground.secrets.record_key,
-            migrations=migrations,
-            origin=site.plan.origin,
+            node="images/node",
+            node_digest=site.digests["node"],
+            source=os.path.relpath(base.path, configuration.PROJECT),
+            dockerfile=os.path.relpath(IMAGES / "node" / "app.Dockerfile", base.path),
+            digest=site.app_digest,
+            pnpm_version=base.pnpm_version,
+            dependencies=app.dependencies,
+            public=app.public,
         ),
-        site.after(ground.store),
+        ground.ready,
     )
+    return built.image_id, built.reference
+
+
+def _migrations(base: Source | Record) -> list[Migration] | None:
+    """The SQL scripts of a source; a record brings its own."""
+    return [Migration(script.name, script.text) for script in base.migrations] if isinstance(base, Source) else None
 
 
 def _app_secrets(site: Site, ground: Foundation) -> dict[str, pulumi.Input[str]]:
@@ -253,10 +238,7 @@ def _app_secrets(site: Site, ground: Foundation) -> dict[str, pulumi.Input[str]]
     return {"DATABASE_URL": ground.store.app_url, "JWT_SECRET": ground.secrets.jwt_secret, **given}
 
 
-def _usable_schema(site: Site, ground: Foundation) -> UsableSchema | None:
-    """Asked for a release that is run again; one that is made from the source brings the tables that it needs."""
-    if isinstance(site.plan.base, Source):
-        return None
+def _usable_schema(site: Site, ground: Foundation) -> UsableSchema:
     return UsableSchema(
         "usable-schema",
         UsableSchemaArgs(
@@ -265,9 +247,11 @@ def _usable_schema(site: Site, ground: Foundation) -> UsableSchema | None:
             image_id=ground.postgres.image_id,
             network_name=ground.network.network_name,
             owner_url=ground.store.owner_url,
+            database_identity=ground.store.identity,
             container=ground.store.container,
             release=site.plan.specification.release_id,
             scripts=site.plan.specification.scripts,
+            strict=isinstance(site.plan.base, Record),
             accepts=site.settings.sections.pinned.accepts,
         ),
         site.after(ground.store),
@@ -275,24 +259,47 @@ def _usable_schema(site: Site, ground: Foundation) -> UsableSchema | None:
 
 
 def _run_release(site: Site, ground: Foundation) -> Switch:
-    """Record, containers, tables, switch: in this order, and then what is not kept any more goes."""
-    config, what = site.settings.sections, site.plan.specification
+    """Containers, record, tables, switch: in this order, and then what is not kept any more goes."""
+    config, what, recorded = site.settings.sections, site.plan.specification, site.plan.recorded
     app_secrets, usable = _app_secrets(site, ground), _usable_schema(site, ground)
-    checkpoint = _record(site, ground, app_secrets)
-    # What is recorded already need not be waited for.
-    recorded = site.plan.recorded
+    image_id, base = _base_image(site, ground)
+    serial = Serial(
+        "serial",
+        SerialArgs(stack=site.stack, docker_host=site.host, release=what.release_id, image_id=image_id),
+        ground.ready,
+    )
     release = Release(
         "release",
         ReleaseArgs(
             stack=site.stack,
             docker_host=site.host,
             specification=what,
-            image_id=recorded.image if recorded else checkpoint.image_id,
-            serial=recorded.serial if recorded else checkpoint.serial,
+            # What is recorded already need not be asked for.
+            image_id=recorded.image if recorded else serial.image_id,
+            serial=recorded.serial if recorded else serial.number,
             network_name=ground.network.network_name,
             replicas=config.app.replicas,
             secrets=app_secrets,
-            permission=usable.level if usable else "",
+            permission=usable.level,
+        ),
+        site.after(ground.store),
+    )
+    checkpoint = Checkpoint(
+        "checkpoint",
+        CheckpointArgs(
+            stack=site.stack,
+            docker_host=site.host,
+            specification=what,
+            image_id=serial.image_id,
+            serial=serial.number,
+            proved=release.healthy,
+            base=base,
+            network_name=ground.network.network_name,
+            secrets=app_secrets,
+            unrecorded=UNRECORDED,
+            record_key=ground.secrets.record_key,
+            migrations=_migrations(site.plan.base),
+            origin=site.plan.origin,
         ),
         site.after(ground.store),
     )
@@ -305,14 +312,14 @@ def _run_release(site: Site, ground: Foundation) -> Switch:
             network_name=ground.network.network_name,
             owner_url=ground.store.owner_url,
             database_identity=ground.store.identity,
-            record=checkpoint.record,
+            record=recorded.name if recorded else checkpoint.record,
             scripts=what.scripts,
-            checked=usable.level if usable else "",
+            checked=usable.level,
             restore_points=config.database.restore_points,
             protect=config.database.protect,
         ),
         # A release that is run again was healthy before: nothing is gained by waiting for it.
-        site.after(usable or release),
+        site.after(usable if recorded else release),
     )
     switch = Switch(
         "switch",

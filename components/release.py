@@ -18,7 +18,7 @@ from components.bundle import bundle
 from components.child import child
 from components.container import SCRATCH, confinement, healthcheck, volume_labels
 from components.specification import Specification
-from components.stack import Stack
+from components.stack import LABEL, Stack
 from components.step import script, step
 
 # The first /24 of the network belongs to containers that are found by name.
@@ -124,6 +124,8 @@ class Release(pulumi.ComponentResource):
             docker_host=args.docker_host,
             environment={
                 **health_environment(args.specification),
+                "RELEASE": self.release_id,
+                "PROXY": args.stack.resource_name("proxy"),
                 "CONTAINERS": pulumi.Output.all(*self.container_ids).apply(" ".join),
             },
             opts=child(self, opts),
@@ -185,9 +187,13 @@ class Release(pulumi.ComponentResource):
         own_address: pulumi.Output[str],
     ) -> docker.Container:
         what, seconds = args.specification, args.specification.drain_seconds or 1
+        common = confinement(args.stack, "app", self.release_id)
+        # By it the next release knows which addresses are taken.
+        serial = pulumi.Output.from_input(args.serial).apply(lambda value: str(int(value)))
+        common["labels"].append(docker.ContainerLabelArgs(label=f"{LABEL}.serial", value=serial))
         return docker.Container(
             f"{name}-{self.release_id}-{number}",
-            **confinement(args.stack, "app", self.release_id),
+            **common,
             name=container_name(args.stack, self.release_id, number),
             # Waiting for the configuration and the permission makes the container depend on them.
             image=pulumi.Output.all(args.image_id, configured, args.permission).apply(lambda parts: str(parts[0])),

@@ -1,5 +1,7 @@
-"""Whether a release that is run again can use the tables as they are now: scripts of later releases may have changed
-them. It is asked before anything of that release is started.
+"""Whether a release can use the tables as they are now, and which of its scripts are pending.
+
+It is asked before anything of the release is started: scripts of later releases may have changed the tables, and a
+script that was edited after it was applied is told before time is spent on a build.
 """
 
 from __future__ import annotations
@@ -23,10 +25,13 @@ class UsableSchemaArgs:
     image_id: pulumi.Input[str]
     network_name: pulumi.Input[str]
     owner_url: pulumi.Input[str]
+    database_identity: pulumi.Input[str]
     container: pulumi.Input[str]
     """Container of the database; empty when the database is elsewhere."""
     release: str
     scripts: Sequence[Script]
+    strict: bool
+    """Whether a schema that is ahead of the release is refused; a source that has lost a script is a choice."""
     accepts: Sequence[str]
     """Scripts that the release does not know and can live with, because somebody says so."""
 
@@ -46,6 +51,8 @@ class UsableSchema(pulumi.ComponentResource):
                 "IMAGE": args.image_id,
                 "NETWORK": args.network_name,
                 "CONTAINER": args.container,
+                "DATABASE": args.database_identity,
+                "STRICT": "true" if args.strict else "false",
                 "LABEL": LABEL,
                 "STACK": args.stack.name,
                 "RELEASE": args.release,

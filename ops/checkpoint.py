@@ -19,15 +19,20 @@ from ops.releases import commit
 from ops.stack_file import StackFile
 
 # All that must be done for a record; what serves is left out.
-_RECORD = ("server-check", "image-runtime-build", "image-build-build", "image-app-build", "checkpoint-record")
-# What a first checkpoint needs besides: the app is started once to prove it, on its database.
+_RECORD = (
+    "server-check",
+    "image-runtime-build",
+    "image-build-build",
+    "image-app-build",
+    "serial-number",
+    "checkpoint-record",
+)
+# A first checkpoint needs what releases stand on, too; its own containers are the proof, and nobody is sent to them.
 _FOUNDATION = (
     *("secrets-owner-password", "secrets-app-password", "secrets-jwt", "secrets-record-key"),
     *("image-database-build", "network-bridge", "database-data", "database-server", "database-roles", "database-check"),
+    *("usable-schema-check", "release-*"),
 )
-
-# Of which one part is not there: the database is ours, or it is elsewhere.
-_LACKING: tuple[set[str], ...] = (set(), {"database-check"}, {"database-data", "database-server", "database-roles"})
 
 
 def checkpoint(
@@ -76,7 +81,7 @@ def _record(file: StackFile, pulumi: Pulumi) -> Recorded:
 def _run(pulumi: Pulumi) -> str:
     """Make a record of the source and return its release."""
     there = {name(resource) for resource in pulumi.resources()}
-    targets = [*_RECORD, *(() if set(_FOUNDATION) - there in _LACKING else _FOUNDATION)]
+    targets = [*_RECORD, *(() if "release-healthy" in there else _FOUNDATION)]
     arguments = [argument for target in targets for argument in ("--target", f"**::{target}")]
     return str(pulumi.operate("up", arguments).outputs.get("sourceRelease") or "")
 

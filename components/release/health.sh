@@ -20,24 +20,36 @@ explain() {
     esac
 }
 
+# How often Docker has started CONTAINER again.
+restarted() {
+    docker inspect --format '{{.RestartCount}}' "$1"
+}
+
 # await_healthy CONTAINER: returns 1, after an explanation, when it ends or is not healthy in START_SECONDS.
 await_healthy() {
     deadline=$(($(date +%s) + START_SECONDS))
+    restarts=$(restarted "$1")
     while :; do
         left=$((deadline - $(date +%s)))
         # One question that waits inside the container: to ask from here each time would take CPU from the app's start.
         if answer=$(docker exec "$1" healthcheck "$PORT" "$HEALTH_PATH" "$HEALTH_EXPECT" "$left" 2>&1); then
             return 0
         fi
-        state=$(docker inspect --format '{{.State.Status}}' "$1")
-        if [ "$state" = exited ] || [ "$state" = dead ]; then
-            answer=
-            code=$(docker inspect --format '{{.State.ExitCode}}' "$1")
-            if [ "$(docker inspect --format '{{.State.OOMKilled}}' "$1")" = true ]; then
+        state=$(docker inspect --format '{{.State.Status}} {{.State.OOMKilled}} {{.State.ExitCode}}' "$1")
+        case $state in
+            *' true '*)
+                answer=
                 explain "$1" "The app was ended by the kernel: it needs more than app.memory ($MEMORY_MB MB)."
-            else
-                explain "$1" "The app ended with exit code $code instead of answering."
-            fi
+                return 1
+                ;;
+            exited* | dead* | restarting*)
+                answer=
+                explain "$1" "The app ended with exit code ${state##* } instead of answering."
+                return 1
+                ;;
+        esac
+        if [ "$(restarted "$1")" != "$restarts" ]; then
+            explain "$1" "The app ended instead of answering, and was started again."
             return 1
         fi
         if [ "$(date +%s)" -ge "$deadline" ]; then

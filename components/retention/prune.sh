@@ -29,7 +29,7 @@ records() {
 
 state=$(docker exec "$PROXY" state 2>/dev/null || true)
 in_use=$(docker ps --all --filter "label=$LABEL.stack=$STACK" --format "{{.Label \"$LABEL.release\"}}" | sort -u)
-kept=" ${RELEASE:-} $(said release) $(said previous) $(printf '%s' "$in_use" | tr '\n' ' ') "
+kept=" ${RELEASE:-} $(docker exec "$PROXY" state live 2>/dev/null || true) $(said previous) $(printf '%s' "$in_use" | tr '\n' ' ') "
 
 records | awk -v keep="$KEEP" -v kept="$kept" 'NR > keep && index(kept, " " $2 " ") == 0 { print $4 }' | remove
 

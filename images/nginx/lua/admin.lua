@@ -58,6 +58,10 @@ local function reply_report(report, line_or_problem)
     end
 end
 
+routes["GET /live"] = function()
+    reply(200, live.current().release)
+end
+
 routes["GET /status"] = function()
     local now, in_flight, peers = live.current(), ledger.in_flight(), {}
     for number, address in ipairs(now.peers) do
