@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from tests.integration.environment import PROJECT, Environment, run, shell_envir
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[Environment]:
-    one = Environment(tmp_path / "project", f"bad{os.getpid()}")
+    one = Environment(tmp_path / "project", "mistakes")
     yield one
     one.destroy()
 

@@ -254,6 +254,11 @@ def test_the_health_check_tells_health_from_an_answer(
     assert bool(output) == bool(printed)
 
 
+def test_the_health_check_can_wait_for_an_app_that_has_just_been_started(create: Starter) -> None:
+    """`create` starts it and waits for nothing."""
+    assert create().run("healthcheck", *HEALTH, "60", check=False) == (0, "")
+
+
 def test_told_to_stop_the_app_finishes_what_is_under_way_and_ends_well(create: Starter) -> None:
     app = create().healthy()
     with closing(app.connection()) as connection:

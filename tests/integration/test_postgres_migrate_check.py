@@ -41,18 +41,18 @@ def applied(database: Server, name: str) -> str:
     )
 
 
-def test_a_release_that_knows_what_was_applied_can_use_it(database: Server) -> None:
+def test_a_release_that_knows_what_was_applied_can_use_it_and_is_told_what_is_pending(database: Server) -> None:
     scripts = {"b.sql": FIRST, "a 1.sql": SECOND}
     database.migrate(scripts)
     done = check(database, {**scripts, "later.sql": "not applied yet"})
-    assert (done.status, done.errors, done.output) == (0, "", '{"last":"a 1.sql","level":2}\n')
+    assert (done.status, done.errors, done.output) == (0, "", 'pending later.sql\n{"last":"a 1.sql","level":2}\n')
 
 
 def test_a_database_without_a_record_is_at_level_zero_and_stays_as_it_is(database: Server) -> None:
     database.ask("DROP SCHEMA monopco")
     before = database.value(EVERYTHING)
     done = check(database, {"1.sql": FIRST})
-    assert (done.status, done.errors, done.output) == (0, "", '{"last":null,"level":0}\n')
+    assert (done.status, done.errors, done.output) == (0, "", 'pending 1.sql\n{"last":null,"level":0}\n')
     assert database.value(EVERYTHING) == before
 
 

@@ -307,7 +307,7 @@ def test_the_secret_of_a_release_is_in_no_image_container_log_or_list(environmen
 
 
 def test_taking_the_environment_away_takes_its_releases_along(environment: Environment, tmp_path: Path) -> None:
-    other = Environment(tmp_path / "project", "leaving")
+    other = Environment(tmp_path / "project", "departing")
     try:
         other.monopco("up")
         other.monopco("checkpoint", "-m", "described")
