@@ -135,6 +135,7 @@ def _lay_foundation(site: Site) -> Foundation:
             docker_host=site.host,
             address=http.address,
             ports=(http.http_port, http.https_port),
+            subnet=site.subnet,
             builds=site.builds,
         ),
         site.after(),

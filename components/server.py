@@ -1,6 +1,6 @@
 """The machine that runs the containers: checked before anything is built or started on it.
 
-Owns the check (Docker, free disk, free ports) and, when the environment is destroyed, the images that carry its
+Owns the check (Docker, free disk, free ports, a free network) and, when the environment is destroyed, the images that carry its
 label. It leaves the machine's own set-up alone.
 """
 
@@ -25,6 +25,7 @@ class ServerArgs:
     docker_host: str | None
     address: str
     ports: tuple[int, ...]
+    subnet: str
     builds: str
     """Digest of all that will be built; the check runs again when it changes."""
 
@@ -47,6 +48,8 @@ class Server(pulumi.ComponentResource):
                 "ADDRESS": args.address,
                 "PORTS": " ".join(str(port) for port in args.ports),
                 "PROXY": args.stack.resource_name("proxy"),
+                "SUBNET": args.subnet,
+                "NETWORK": args.stack.resource_name("network"),
                 "BUILDS": args.builds,
             },
             delete=script("server/forget.sh"),

@@ -1,7 +1,7 @@
 """Whether a release can use the tables as they are now, and which of its scripts are pending.
 
-It is asked before anything of the release is started: scripts of later releases may have changed the tables, and a
-script that was edited after it was applied is told before time is spent on a build.
+It is asked before anything of the release is started: scripts of later releases may have changed the tables, and one of
+its own may have been edited after it was applied.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ await_healthy() {
         fi
         state=$(docker inspect --format '{{.State.Status}} {{.State.OOMKilled}} {{.State.ExitCode}}' "$1")
         case $state in
-            *' true '*)
+            'exited true '* | 'dead true '* | 'restarting true '*)
                 answer=
                 explain "$1" "The app was ended by the kernel: it needs more than app.memory ($MEMORY_MB MB)."
                 return 1

@@ -32,4 +32,13 @@ Free it, or set another one: pulumi config set --path monopco:http.httpsPort POR
     done
 fi
 
+# Names of stacks can lead to the same network; ours may be there already.
+networks=$(docker network ls --quiet)
+# shellcheck disable=SC2086  # networks is a list
+taken=$(docker network inspect --format '{{.Name}} {{range .IPAM.Config}}{{.Subnet}} {{end}}' $networks |
+    awk -v subnet="$SUBNET" -v own="$NETWORK" '$1 != own { for (i = 2; i <= NF; i++) if ($i == subnet) print $1 }')
+[ -z "$taken" ] ||
+    fail "The addresses $SUBNET are those of the network $taken.
+Choose others for this stack: pulumi config set --stack $STACK --path monopco:network.subnet 10.200.0.0/18"
+
 printf 'Docker %s, %s MB free\n' "$version" "$free"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Standard input holds the connection and the scripts that the release knows. Fails when the schema is ahead of it.
+# Standard input holds the connection and the scripts that the release knows. Says which are pending; with STRICT it
+# fails when the schema is ahead of the release.
 set -eu
 
 # The exit code by which `migrate --check` says so.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.environment import PROJECT, Environment, run, shell_environment
+from tests.integration.environment import PROJECT, Environment, docker, run, shell_environment
 
 
 @pytest.fixture
@@ -125,3 +125,15 @@ def test_the_check_leaves_nothing_behind(environment: Environment) -> None:
     environment.write_config(app={"secrets": [], "source": "nowhere"})
     refusal(environment)
     assert environment.ours("container") == []
+
+
+def test_a_network_whose_addresses_are_taken_is_named_with_what_to_set(environment: Environment) -> None:
+    docker("network", "create", "--subnet", "10.255.192.0/18", "taken-by-a-test")
+    try:
+        environment.write_config(network={"subnet": "10.255.192.0/18"})
+        said = refusal(environment)
+    finally:
+        docker("network", "rm", "taken-by-a-test")
+    assert "The addresses 10.255.192.0/18 are those of the network taken-by-a-test." in said
+    assert "monopco:network.subnet" in said
+    assert touched(environment) == {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from recorder import Recording, StackConfig, generated_bytes, record_program
@@ -101,16 +102,24 @@ def run_program(stack: str, config: StackConfig, folder: Path, *, preview: bool 
         return record_program(stack, config, preview=preview)
 
 
-# What is only known when a record is built.
-BUILT = {"SERIAL": "7", "AT": "2026-11-23T07:00:00Z", "COMMIT": "f" * 40, "TAG": "v1", "DIRTY": "false"}
+# What the step finds out when it builds a record.
+BUILT = {"at": "2026-11-23T07:00:00Z", "commit": "f" * 40, "tag": "v1", "dirty": "false"}
+
+
+def labels_of_record(step: Mapping[str, Any]) -> dict[str, str]:
+    """The labels of the record that the step with these inputs builds."""
+    _, context, _ = step["stdin"].split("\n")
+    late = {**BUILT, "serial": step["environment"]["SERIAL"], "image": step["environment"]["IMAGE"]}
+    return {
+        **labels_of(unpack(context)["Dockerfile"]),
+        **{f"dev.monopco.{name}": value for name, value in late.items()},
+    }
 
 
 def record_of(recording: Recording) -> Record:
     """The record that a recorded run would have made."""
     inputs = reveal(recording.named("checkpoint-record").inputs)
-    _, context, _ = inputs["stdin"].split("\n")
-    arguments = {**BUILT, "IMAGE": inputs["environment"]["IMAGE"]}
-    return Record.of_image(inputs["environment"]["RECORD"], labels_of(unpack(context)["Dockerfile"], arguments))
+    return Record.of_image(inputs["environment"]["RECORD"], labels_of_record(inputs))
 
 
 def write_record(folder: Path, stack: str, made: Record) -> None:

@@ -48,9 +48,13 @@ def generated_bytes(name: str, length: int) -> str:
 
 
 def _printed(name: str, environment: Mapping[str, str]) -> str:
-    """What a step says; of these two the program reads it."""
+    """What a step says; of these the program or another step reads it."""
+    if name == "serial-number":
+        return json.dumps({"serial": SERIAL, "image": environment["IMAGE"]})
     if name == "checkpoint-record":
-        return json.dumps({"image": environment["IMAGE"], "record": environment["RECORD"], "serial": SERIAL})
+        return environment["RECORD"]
+    if name == "release-healthy":
+        return f"healthy {environment['RELEASE']} {environment['CONTAINERS']}"
     if name == "switch-traffic":
         return json.dumps({"release": environment["RELEASE"], "lost": 0})
     return f"printed by {name}"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import itertools
+import re
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import fake_docker
 import pulumi
 import pytest
-from environments import BUILT
+from environments import labels_of_record
 from recorder import COMMAND, Recording, record
 from specifications import SPECIFICATION
 from values import in_clear, is_secret, labels_of, reveal, unpack
@@ -28,6 +33,8 @@ ARGS = CheckpointArgs(
     docker_host=None,
     specification=SPECIFICATION,
     image_id="sha256:app",
+    serial=7,
+    proved="healthy other one-id",
     base="monopco-dev/app:123",
     network_name="monopco-dev-network",
     secrets=SECRETS,
@@ -38,7 +45,6 @@ ARGS = CheckpointArgs(
 )
 # What every Dockerfile of a record begins with.
 HEAD = ["ARG BASE", "FROM ${BASE}"]
-ARGUMENTS = {**BUILT, "IMAGE": "sha256:app"}
 
 
 def declare(*, preview: bool = False, **changes: Any) -> Recording:
@@ -72,7 +78,7 @@ def context(recording: Recording) -> dict[str, str]:
 
 
 def labels(recording: Recording) -> dict[str, str]:
-    return labels_of(context(recording)["Dockerfile"], ARGUMENTS)
+    return labels_of_record(reveal(inputs(recording)))
 
 
 def test_the_step_is_a_child_of_the_component(recording: Recording) -> None:
@@ -87,6 +93,8 @@ def test_the_step_knows_what_to_prove_and_under_which_name_to_record_it(recordin
         "START_SECONDS": "60",
         "MEMORY_MB": "500",
         "IMAGE": "sha256:app",
+        "SERIAL": "7",
+        "PROVED": "healthy other one-id",
         "BASE": "monopco-dev/app:123",
         "RECORD": f"monopco-dev/release:{ID}",
         "NETWORK": "monopco-dev-network",
@@ -159,27 +167,34 @@ class TestDockerfile:
     )
     def test_what_a_label_says_is_what_was_given(self, value: str) -> None:
         text = dockerfile({"dev.monopco.record": value}, with_scripts=False)
-        assert labels_of(text, ARGUMENTS)["dev.monopco.record"] == value
+        assert labels_of(text) == {"dev.monopco.record": value}
 
     def test_what_is_special_to_the_builder_is_escaped(self) -> None:
         text = dockerfile({"a": '$ " \\'}, with_scripts=False)
         assert text.endswith('LABEL a="\\$ \\" \\\\"\n')
 
+    def test_all_labels_are_one_instruction_because_each_costs_time(self) -> None:
+        text = dockerfile({"a": "1", "b": 'x y" c="2'}, with_scripts=False)
+        assert text.splitlines() == [*HEAD, 'LABEL a="1" \\', ' b="x y\\" c=\\"2"']
+        assert labels_of(text) == {"a": "1", "b": 'x y" c="2'}
+
     @pytest.mark.parametrize("value", ["one\ntwo", "one\\\ntwo", 'evil"\nUSER root\n'])
     def test_a_line_of_the_environment_begins_no_line_of_the_dockerfile(self, value: str) -> None:
         what = dataclasses.replace(SPECIFICATION, environment={"A": value})
         text = context(declare(specification=what))["Dockerfile"]
-        assert [line for line in text.splitlines() if line.split(" ")[0] not in {"ARG", "FROM", "COPY", "LABEL"}] == []
-        assert Specification.from_json(labels_of(text, ARGUMENTS)["dev.monopco.record"]) == what
+        first = {line.split(" ")[0] for line in text.replace(" \\\n ", " ").splitlines()}
+        assert first <= {"ARG", "FROM", "COPY", "LABEL"}
+        assert Specification.from_json(labels_of(text)["dev.monopco.record"]) == what
 
-    def test_what_is_only_known_when_it_is_built_comes_as_an_argument(self) -> None:
-        found = dockerfile({}, with_scripts=False).splitlines()
-        late = ["SERIAL", "AT", "COMMIT", "TAG", "DIRTY", "IMAGE"]
-        assert found == [
-            *HEAD,
-            *(f"ARG {name}" for name in late),
-            *(f'LABEL dev.monopco.{name.lower()}="${{{name}}}"' for name in late),
-        ]
+    def test_what_is_only_known_when_it_is_built_is_not_in_it(self, recording: Recording) -> None:
+        found = labels_of(context(recording)["Dockerfile"])
+        assert {name.removeprefix("dev.monopco.") for name in found} == {
+            "stack",
+            "component",
+            "release",
+            "record",
+            "secrets",
+        }
 
 
 class TestSecrets:
@@ -214,9 +229,115 @@ def test_an_unchanged_release_shows_no_difference(recording: Recording) -> None:
     assert inputs(declare()) == inputs(recording)
 
 
-def test_the_outputs_are_what_the_step_printed(recording: Recording) -> None:
-    assert recording.outputs(recording.component("Checkpoint")) == {
-        "imageId": "sha256:app",
-        "record": f"monopco-dev/release:{ID}",
-        "serial": 7,
-    }
+def test_the_output_is_what_the_step_printed(recording: Recording) -> None:
+    assert recording.outputs(recording.component("Checkpoint")) == {"record": f"monopco-dev/release:{ID}"}
+
+
+def test_what_was_found_out_about_its_containers_reaches_the_step_and_nothing_else(recording: Recording) -> None:
+    before, after = inputs(recording), inputs(declare(proved=f"healthy {ID} one-id"))
+    assert TestSecrets().differing(before, after) == {"environment"}
+    assert TestSecrets().differing(before["environment"], after["environment"]) == {"PROVED"}
+
+
+# What record.sh asks of docker. `world` has the images by name, each with the image that it says, and how healthy the
+# container of the proof is.
+DOCKER = """
+images = world["images"]
+if words[:2] == ["image", "inspect"]:
+    if words[-1] not in images:
+        sys.exit(1)
+    if "--format" in words:
+        print(images[words[-1]])
+elif words[0] == "build":
+    sys.stdin.buffer.read()
+    if world["broken"]:
+        sys.exit("no space left on device")
+elif words[0] == "exec":
+    sys.exit(0 if world["healthy"] else 1)
+elif words[0] == "inspect":
+    print(words[2].replace("{{.State.Status}}", "exited").replace("{{.State.OOMKilled}}", "false")
+          .replace("{{.State.ExitCode}}", "3").replace("{{.RestartCount}}", "0"))
+elif words[0] == "cp":
+    sys.stdin.buffer.read()
+elif words[0] not in ("rm", "volume", "create", "start", "logs"):
+    sys.exit(f"not expected: {words}")
+"""
+NAME = f"monopco-dev/release:{ID}"
+
+
+class TestScript:
+    def run(
+        self,
+        folder: Path,
+        *,
+        proved: str = "",
+        images: Mapping[str, str] | None = None,
+        healthy: bool = True,
+        broken: bool = False,
+    ) -> subprocess.CompletedProcess[str]:
+        step = reveal(inputs(declare(proved=proved)))
+        variables = {**step["environment"], "COMMIT": "f" * 40, "TAG": "v1"}
+        world = {"images": images or {}, "healthy": healthy, "broken": broken}
+        names = ["release/health.sh", "checkpoint/prove.sh", "checkpoint/record.sh"]
+        return fake_docker.run(folder, names, DOCKER, variables, world=world, stdin=step["stdin"])
+
+    def proves(self, folder: Path) -> bool:
+        return "start" in fake_docker.verbs(folder)
+
+    def builds(self, folder: Path) -> list[list[str]]:
+        return [words for words in fake_docker.asked(folder) if words[0] == "build"]
+
+    def test_containers_of_the_release_that_have_answered_are_the_proof(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, proved=f"healthy {ID} one-id two-id")
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{NAME}\n", "")
+        assert set(fake_docker.verbs(tmp_path)) == {"image", "build"}
+
+    @pytest.mark.parametrize("proved", ["", "healthy other one-id", f"healthy {ID}", f"healthy other {ID} one-id"])
+    def test_otherwise_one_is_started_apart_and_goes(self, tmp_path: Path, proved: str) -> None:
+        done = self.run(tmp_path, proved=proved)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{NAME}\n", "")
+        assert self.proves(tmp_path)
+        assert len(self.builds(tmp_path)) == 1
+        (created,) = [words for words in fake_docker.asked(tmp_path) if words[0] == "create"]
+        assert created[-1] == "sha256:app"
+        assert "dev.monopco.component=proof" in created
+        proof = f"monopco-dev-proof-{ID}"
+        assert fake_docker.asked(tmp_path)[-2:] == [["rm", "--force", "--volumes", proof], ["volume", "rm", proof]]
+
+    def test_what_does_not_answer_is_not_recorded(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, healthy=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("The app ended with exit code 3 instead of answering.\n")
+        assert self.builds(tmp_path) == []
+        assert fake_docker.verbs(tmp_path)[-2:] == ["rm", "volume"]
+
+    def test_a_release_that_is_recorded_is_left_as_it_is(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, images={NAME: "sha256:old", "sha256:old": ""})
+        assert (done.returncode, done.stdout) == (0, f"{NAME}\n")
+        assert set(fake_docker.verbs(tmp_path)) == {"image"}
+
+    def test_a_record_whose_image_is_gone_is_made_anew(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, images={NAME: "sha256:old"})
+        assert (done.returncode, done.stdout) == (0, f"{NAME}\n")
+        assert self.proves(tmp_path)
+        assert len(self.builds(tmp_path)) == 1
+
+    def test_what_is_known_only_now_is_given_to_the_builder_as_labels(self, tmp_path: Path) -> None:
+        self.run(tmp_path, proved=f"healthy {ID} one-id")
+        (words,) = self.builds(tmp_path)
+        assert words[:6] == ["build", "--quiet", "--tag", NAME, "--build-arg", "BASE=monopco-dev/app:123"]
+        assert words[-1] == "-"
+        given = dict(one.split("=", 1) for flag, one in itertools.pairwise(words) if flag == "--label")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", given.pop("dev.monopco.at"))
+        assert given == {
+            "dev.monopco.image": "sha256:app",
+            "dev.monopco.serial": "7",
+            "dev.monopco.commit": "f" * 40,
+            "dev.monopco.tag": "v1",
+            "dev.monopco.dirty": "false",
+        }
+
+    def test_what_the_builder_complains_of_is_told(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, proved=f"healthy {ID} one-id", broken=True)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "The release could not be recorded: no space left on device\n"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from environments import recorded
+from environments import prod_with_files, recorded, run_program
 from recorder import COMPONENT, PROVIDER, STACK, Recording
 from registers import release
 
@@ -21,7 +21,11 @@ from ops.stack_file import StackFile
 
 MADE, OTHER = release(1), release(2)
 # What serves, or would change what serves.
-LEFT_OUT = re.compile(r"proxy-|image-proxy|release-|schema-|switch-|retention-|usable-schema")
+LEFT_OUT = re.compile(r"proxy-|image-proxy|schema-|switch-|retention-")
+# What a first one makes besides: nobody is sent to its containers.
+FIRST_ONLY = re.compile(r"release-|usable-schema-check")
+# Beginnings of names instead of names.
+OPEN = ("release-*",)
 
 
 def needed(recording: Recording) -> set[str]:
@@ -31,26 +35,54 @@ def needed(recording: Recording) -> set[str]:
     return (recording.waits_for(step) | {step.name}) - nothing
 
 
+def meant(target: str, recording: Recording) -> list[str]:
+    """Names of what Pulumi takes `**::target` for."""
+    ending = "::" + re.escape(target).replace(r"\*", "[^:]*")
+    return [one.name for one in recording.resources if re.search(f"{ending}$", one.urn)]
+
+
+def meant_by(targets: Iterable[str], recording: Recording) -> set[str]:
+    return {name for target in targets for name in meant(target, recording)}
+
+
 class TestTargets:
     @pytest.mark.parametrize("name", ["dev deployed", "prod deployed", "external deployed"])
     def test_a_first_checkpoint_makes_all_that_a_record_needs(self, name: str, folder: Path) -> None:
-        found = needed(recorded(name, folder))
+        recording = recorded(name, folder)
+        found = needed(recording)
         assert len(found) > 8
-        assert found - {*checkpoint._RECORD, *checkpoint._FOUNDATION} == set()
+        assert found - meant_by((*checkpoint._RECORD, *checkpoint._FOUNDATION), recording) == set()
+
+    def test_a_later_one_needs_nothing_of_another_release_but_the_record(self, folder: Path) -> None:
+        """Pulumi refuses to make what depends on something new that is left out."""
+        before = recorded("prod deployed", folder)
+        after = run_program("prod", prod_with_files(folder).changed("app", env={"A": "1"}), folder)
+        new = {one.urn for one in after.resources} - {one.urn for one in before.resources}
+        assert len(new) == 4
+        for target in checkpoint._RECORD:
+            assert after.named(target).dependencies & new == set(), target
 
     def test_each_of_them_is_there_in_some_environment(self, folder: Path) -> None:
-        there = {one.name for name in ("dev deployed", "external deployed") for one in recorded(name, folder).resources}
-        assert {*checkpoint._RECORD, *checkpoint._FOUNDATION} - there == set()
+        environments = [recorded(name, folder) for name in ("dev deployed", "external deployed")]
+        targets = (*checkpoint._RECORD, *checkpoint._FOUNDATION)
+        assert [one for one in targets if not any(meant(one, recording) for recording in environments)] == []
 
     def test_nothing_that_serves_is_among_them(self) -> None:
         assert [name for name in (*checkpoint._RECORD, *checkpoint._FOUNDATION) if LEFT_OUT.match(name)] == []
+        assert [name for name in checkpoint._RECORD if FIRST_ONLY.match(name)] == []
 
     @pytest.mark.parametrize("name", ["dev deployed", "external deployed"])
     def test_each_pattern_means_one_resource(self, name: str, folder: Path) -> None:
         """`**::checkpoint-record` ends every URN that is meant and no other."""
         for target in (*checkpoint._RECORD, *checkpoint._FOUNDATION):
-            ending = [one for one in recorded(name, folder).resources if one.urn.endswith(f"::{target}")]
-            assert len(ending) <= 1, target
+            if target not in OPEN:
+                assert len(meant(target, recorded(name, folder))) <= 1, target
+
+    @pytest.mark.parametrize("name", ["dev deployed", "external deployed"])
+    def test_one_pattern_means_the_release_and_nothing_else(self, name: str, folder: Path) -> None:
+        recording = recorded(name, folder)
+        release = {one.name for one in recording.children(recording.component("Release"))}
+        assert meant_by(OPEN, recording) == release
 
 
 class Building(Pulumi):
@@ -80,26 +112,21 @@ class Building(Pulumi):
 
 
 class TestRun:
-    def test_later_ones_leave_the_foundation_alone(self) -> None:
-        pulumi = Building(MADE.id, there=checkpoint._FOUNDATION)
+    @pytest.mark.parametrize("name", ["dev deployed", "external deployed", "pinned deployed"])
+    def test_later_ones_leave_the_foundation_alone(self, name: str, folder: Path) -> None:
+        """A network whose configuration has changed, for one, is not to be made anew by a checkpoint."""
+        pulumi = Building(MADE.id, there=[one.name for one in recorded(name, folder).resources])
         assert checkpoint._run(pulumi) == MADE.id
         assert pulumi.targets() == set(checkpoint._RECORD)
 
-    def test_the_check_of_an_external_database_is_not_waited_for_where_there_is_none(self) -> None:
-        pulumi = Building(MADE.id, there=[name for name in checkpoint._FOUNDATION if name != "database-check"])
-        checkpoint._run(pulumi)
-        assert pulumi.targets() == set(checkpoint._RECORD)
+    def test_a_first_one_makes_what_releases_stand_on_too(self) -> None:
+        pulumi = Building(MADE.id)
+        assert checkpoint._run(pulumi) == MADE.id
+        assert pulumi.targets() == {*checkpoint._RECORD, *checkpoint._FOUNDATION}
 
-    def test_with_a_database_elsewhere_later_ones_leave_the_foundation_alone(self, folder: Path) -> None:
-        """A network whose configuration has changed, for one, is not to be made anew by a checkpoint."""
-        there = [one.name for one in recorded("external deployed", folder).resources]
+    def test_after_a_first_one_that_failed_all_is_made_again(self, folder: Path) -> None:
+        there = [one.name for one in recorded("dev deployed", folder).resources if one.name != "release-healthy"]
         pulumi = Building(MADE.id, there=there)
-        checkpoint._run(pulumi)
-        assert pulumi.targets() == set(checkpoint._RECORD)
-
-    @pytest.mark.parametrize("lacking", ["network-bridge", "secrets-record-key", "database-roles"])
-    def test_an_unfinished_foundation_is_finished(self, lacking: str) -> None:
-        pulumi = Building(MADE.id, there=[name for name in checkpoint._FOUNDATION if name != lacking])
         checkpoint._run(pulumi)
         assert pulumi.targets() == {*checkpoint._RECORD, *checkpoint._FOUNDATION}
 

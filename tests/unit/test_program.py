@@ -137,29 +137,48 @@ class TestOrder:
             "server-check",
         }
 
-    def test_no_container_of_the_app_starts_before_its_image_has_proved_itself(self, built: Recording) -> None:
+    def test_no_request_before_the_containers_are_healthy_and_the_release_is_recorded(self, built: Recording) -> None:
+        assert {"release-healthy", "checkpoint-record"} <= built.waits_for(built.named("switch-traffic"))
+
+    def test_a_container_waits_for_its_image_and_its_number_and_not_for_the_record(self, built: Recording) -> None:
         containers = [one for one in built.of_type(CONTAINER) if one.name.startswith("release-")]
         assert len(containers) == 2
         for container in containers:
-            assert "checkpoint-record" in built.waits_for(container)
+            before = built.waits_for(container)
+            assert {"image-app-build", "serial-number", "network-bridge", "server-check"} <= before
+            assert "checkpoint-record" not in before
 
-    def test_the_image_proves_itself_where_it_will_run(self, built: Recording) -> None:
-        before = built.waits_for(built.named("checkpoint-record"))
-        assert {"image-app-build", "network-bridge", "server-check"} <= before
+    def test_the_tables_are_asked_about_before_a_container_of_the_app_starts(self, recording: Recording) -> None:
+        for container in recording.of_type(CONTAINER):
+            if container.name.startswith("release-"):
+                assert "usable-schema-check" in recording.waits_for(container), container.name
 
-    def test_the_image_proves_itself_on_a_database_with_its_roles(self, deployed: Recording) -> None:
-        assert "database-roles" in deployed.waits_for(deployed.named("checkpoint-record"))
+    def test_the_app_starts_on_a_database_with_its_roles(self, deployed: Recording) -> None:
+        for container in deployed.of_type(CONTAINER):
+            if container.name.startswith("release-"):
+                assert "database-roles" in deployed.waits_for(container), container.name
 
-    def test_a_release_is_recorded_before_anything_of_it_is_there_but_a_volume(self, recording: Recording) -> None:
+    def test_a_release_is_recorded_once_its_containers_have_proved_it(self, recording: Recording) -> None:
+        assert "release-healthy" in recording.waits_for(recording.named("checkpoint-record"))
+
+    def test_a_release_is_recorded_before_anything_that_serves_changes(self, recording: Recording) -> None:
         """So that a checkpoint, which records and does no more, is not in the way of what serves."""
         before = recording.waits_for(recording.named("checkpoint-record"))
-        assert [name for name in before if name.startswith(("release-", "schema-", "switch-", "proxy-"))] == []
+        assert [name for name in before if name.startswith(("schema-", "switch-", "proxy-", "retention-"))] == []
+
+    def test_a_release_is_counted_before_anything_of_it_is_there_but_its_image(self, recording: Recording) -> None:
+        before = recording.waits_for(recording.named("serial-number"))
+        assert [name for name in before if name.startswith(("release-", "checkpoint-", "schema-", "switch-"))] == []
 
     def test_the_tables_change_once_the_new_release_is_known_to_run(self, built: Recording) -> None:
         assert "release-healthy" in built.waits_for(built.named("schema-migrate"))
 
-    def test_the_scripts_come_from_the_record(self, recording: Recording) -> None:
-        assert "checkpoint-record" in recording.waits_for(recording.named("schema-migrate"))
+    def test_the_scripts_come_from_the_record(self, built: Recording) -> None:
+        step = built.named("schema-migrate")
+        assert "checkpoint-record" in built.waits_for(step)
+        if not built.preview:
+            record = built.named("checkpoint-record").inputs["environment"]["RECORD"]
+            assert step.inputs["environment"]["RECORD"] == record
 
     def test_what_is_not_kept_goes_when_the_requests_have_moved(self, recording: Recording) -> None:
         assert "switch-traffic" in recording.waits_for(recording.named("retention-prune"))

@@ -11,7 +11,15 @@ from environments import dev, external, prod, prod_with_files, recorded
 from recorder import STACK, Recording, StackConfig, record_program
 
 # The steps that another release takes; all else of it has its id in its name, and is made besides what serves.
-MOVED = {"checkpoint-record", "release-healthy", "schema-migrate", "switch-traffic", "retention-prune"}
+MOVED = {
+    "usable-schema-check",
+    "serial-number",
+    "release-healthy",
+    "checkpoint-record",
+    "schema-migrate",
+    "switch-traffic",
+    "retention-prune",
+}
 
 
 class TestExternalDatabase:
@@ -87,7 +95,7 @@ class TestChanges:
 
     def test_another_replica_leaves_those_that_serve_alone(self, folder: Path) -> None:
         before, after = self.both(folder, prod_with_files(folder).changed("app", replicas=3))
-        assert self.changed(before, after) == {"release-healthy", "switch-traffic"}
+        assert self.changed(before, after) == {"release-healthy", "checkpoint-record", "switch-traffic"}
         assert {one.urn for one in before.resources} < {one.urn for one in after.resources}
 
     def test_another_number_of_releases_to_keep_only_prunes(self, folder: Path) -> None:

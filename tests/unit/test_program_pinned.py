@@ -17,6 +17,7 @@ from environments import (
     SECRETS,
     Environment,
     external,
+    labels_of_record,
     pinned,
     prod_with_files,
     record_of,
@@ -26,13 +27,21 @@ from environments import (
     write_record,
 )
 from recorder import CONTAINER, IMAGE, Recording, StackConfig
-from values import labels_of, reveal, spellings, unpack
+from values import reveal, spellings, unpack
 
 from components.sealing import SealError, seal, unseal
 from record import Record
 
 # Resources whose names say nothing of the release.
-STEPS = {"checkpoint-record", "release-healthy", "schema-migrate", "switch-traffic", "retention-prune"}
+STEPS = {
+    "usable-schema-check",
+    "serial-number",
+    "release-healthy",
+    "checkpoint-record",
+    "schema-migrate",
+    "switch-traffic",
+    "retention-prune",
+}
 
 
 @pytest.fixture
@@ -68,18 +77,34 @@ def test_the_scripts_do_not_wait_for_a_release_that_was_healthy_before(again: Re
     assert "release-healthy" not in again.waits_for(again.named("schema-migrate"))
 
 
-def test_a_release_that_is_recorded_does_not_wait_for_its_record(again: Recording) -> None:
-    for container in again.of_type(CONTAINER):
-        assert "checkpoint-record" not in again.waits_for(container), container.name
+def test_a_release_that_is_recorded_waits_neither_for_its_number_nor_for_its_record(again: Recording) -> None:
+    started = [*again.of_type(CONTAINER), again.named("schema-migrate"), again.named("switch-traffic")]
+    assert len(started) == 6
+    for resource in started:
+        assert not {"serial-number", "checkpoint-record"} & again.waits_for(resource), resource.name
 
 
-def test_the_scripts_are_told_what_was_found(pinned_deployed: Recording) -> None:
-    environment = pinned_deployed.named("schema-migrate").inputs["environment"]
+def test_a_release_that_becomes_another_is_counted_and_recorded_first(folder: Path) -> None:
+    """Here because of another subnet."""
+    found = run_program("prod", pinned(folder).changed("network", subnet="10.9.0.0/18"), folder)
+    for container in found.of_type(CONTAINER):
+        if container.name.startswith("release-"):
+            assert "serial-number" in found.waits_for(container), container.name
+    assert {"release-healthy", "checkpoint-record"} <= found.waits_for(found.named("schema-migrate"))
+    assert {"release-healthy", "checkpoint-record"} <= found.waits_for(found.named("switch-traffic"))
+
+
+@pytest.mark.parametrize("name", ["prod deployed", "pinned deployed"])
+def test_the_scripts_are_told_what_was_found(name: str, folder: Path) -> None:
+    environment = recorded(name, folder).named("schema-migrate").inputs["environment"]
     assert environment["CHECKED"] == "printed by usable-schema-check"
 
 
-def test_a_release_from_the_source_asks_nothing_about_the_tables(built: Recording) -> None:
-    assert [one.name for one in built.resources if "usable-schema" in one.name] == []
+def test_only_a_release_that_is_run_again_is_refused_by_tables_that_are_ahead(
+    recording: Recording, environment: Environment
+) -> None:
+    found = recording.named("usable-schema-check").inputs["environment"]["STRICT"]
+    assert found == ("true" if environment.pinned else "false")
 
 
 def test_it_is_the_release_that_was_recorded(pinned_deployed: Recording, folder: Path, made: Record) -> None:
@@ -102,7 +127,7 @@ def test_its_containers_are_the_ones_that_ran_before(pinned_deployed: Recording,
 def test_it_runs_the_image_of_its_record(pinned_deployed: Recording, made: Record) -> None:
     step = pinned_deployed.named("checkpoint-record").inputs["environment"]
     assert (step["IMAGE"], step["BASE"]) == (made.image, made.name) == ("sha256:image-app-build", made.name)
-    assert (step["COMMIT"], step["TAG"], step["DIRTY"]) == (BUILT["COMMIT"], BUILT["TAG"], BUILT["DIRTY"])
+    assert (step["COMMIT"], step["TAG"], step["DIRTY"]) == (BUILT["commit"], BUILT["tag"], BUILT["dirty"])
 
 
 def test_it_is_recorded_again_as_it_was(pinned_deployed: Recording, made: Record) -> None:
@@ -170,7 +195,7 @@ def test_from_the_source_to_another_release_only_steps_and_what_serves_all_stay(
 def test_release_and_switch_are_the_same_resources_in_both_modes(folder: Path) -> None:
     """So that Pulumi updates the switch, and deletes the release before only after it."""
     before, after = recorded("prod deployed", folder), recorded("pinned deployed", folder)
-    for kind in ("Release", "Switch", "Schema", "Checkpoint", "Retention"):
+    for kind in ("Serial", "UsableSchema", "Release", "Switch", "Schema", "Checkpoint", "Retention"):
         assert before.component(kind).urn == after.component(kind).urn
     for name in STEPS:
         assert before.named(name).urn == after.named(name).urn
@@ -207,7 +232,7 @@ class TestRecordedSecrets:
         found = recorded("prod deployed", folder)
         step = reveal(found.named("checkpoint-record").inputs)
         _, context, _ = step["stdin"].split("\n")
-        labels = labels_of(unpack(context)["Dockerfile"], {**BUILT, "IMAGE": "sha256:x"})
+        labels = labels_of_record(step)
         shown = "\n".join([*labels.values(), *step["environment"].values(), unpack(context)["Dockerfile"]])
         for secret in (*SECRETS.values(), JWT_SECRET, RECORD_KEY, "generated.secrets-app-password"):
             assert [one for one in spellings(secret) if one in shown] == [], secret
@@ -229,4 +254,4 @@ class TestRecordedSecrets:
 
 
 def test_the_pinned_environments_are_recognised(environment: Environment, recording: Recording) -> None:
-    assert environment.pinned == any(one.name == "usable-schema-check" for one in recording.resources)
+    assert environment.pinned != any(one.name == "image-app-build" for one in recording.resources)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import fake_docker
 import pulumi
 import pytest
 from recorder import COMMAND, CONTAINER, VOLUME, Recording, record
@@ -102,6 +106,7 @@ class TestContainers:
             "dev.monopco.stack": "dev",
             "dev.monopco.component": "app",
             "dev.monopco.release": ID,
+            "dev.monopco.serial": "7",
         }
 
     def test_it_has_the_address_of_its_number(self, container: Any, number: int) -> None:
@@ -193,6 +198,8 @@ def test_healthy_asks_every_container_as_the_specification_says(recording: Recor
         "HEALTH_EXPECT": "ok",
         "START_SECONDS": "60",
         "MEMORY_MB": "500",
+        "RELEASE": ID,
+        "PROXY": "monopco-dev-proxy",
         "CONTAINERS": f"release-{ID}-1-id release-{ID}-2-id",
     }
 
@@ -202,5 +209,90 @@ def test_the_outputs_tell_the_proxy_where_the_app_is(recording: Recording) -> No
         "releaseId": ID,
         "containerIds": [f"release-{ID}-1-id", f"release-{ID}-2-id"],
         "peers": [f"{address(SUBNET, 7, number)}:3000" for number in (1, 2)],
-        "healthy": "printed by release-healthy",
+        "healthy": f"healthy {ID} release-{ID}-1-id release-{ID}-2-id",
     }
+
+
+# What healthy.sh asks of docker. `world` has the live release, and of each container what it says of its state; one
+# that is "running" answers. With "restarts", it has been started again whenever it is asked how often that was.
+DOCKER = """
+if words[0] == "exec" and words[2:] == ["state", "live"]:
+    if world["live"] is None:
+        sys.exit("No such container")
+    print(world["live"])
+elif words[0] == "exec":
+    assert words[2:6] == ["healthcheck", "3000", "/health", "ok"], words
+    sys.exit(0 if world["containers"][words[1]] == "running" else "connection refused")
+elif words[0] == "inspect" and words[2] == "{{.RestartCount}}":
+    asked = [line for line in (here / "asked").read_text().splitlines() if "RestartCount" in line and words[3] in line]
+    print(len(asked) if world["containers"][words[3]] == "restarts" else 0)
+elif words[0] == "inspect":
+    state = world["containers"][words[3]]
+    print({"slow": "running false 0", "restarts": "running false 0"}.get(state, state))
+elif words[0] == "logs":
+    print("said by", words[-1])
+elif words[0] not in ("start", "stop"):
+    sys.exit(f"not expected: {words}")
+"""
+OTHER = "0123456789"
+
+
+class TestHealthyScript:
+    def run(
+        self, folder: Path, containers: Mapping[str, str], live: str | None = OTHER, seconds: int = 5
+    ) -> subprocess.CompletedProcess[str]:
+        variables = {
+            **declare().named("release-healthy").inputs["environment"],
+            "CONTAINERS": " ".join(containers),
+            "START_SECONDS": str(seconds),
+        }
+        world = {"live": live, "containers": containers}
+        names = ["release/health.sh", "release/healthy.sh"]
+        return fake_docker.run(folder, names, DOCKER, variables, world=world)
+
+    def stopped(self, folder: Path) -> list[str]:
+        return [words[1] for words in fake_docker.asked(folder) if words[0] == "stop"]
+
+    def test_when_all_have_answered_the_release_and_they_are_told(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, {"one": "running", "two": "running"})
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"healthy {ID} one two\n", "")
+        assert self.stopped(tmp_path) == []
+
+    def test_they_are_started_first_as_an_earlier_run_may_have_stopped_them(self, tmp_path: Path) -> None:
+        self.run(tmp_path, {"one": "running", "two": "running"})
+        questions = fake_docker.asked(tmp_path)
+        before = questions[: questions.index(["start", "one", "two"])]
+        assert before == [["exec", "monopco-dev-proxy", "state", "live"]]
+
+    @pytest.mark.parametrize("live", [OTHER, "", None], ids=["another is live", "none is live", "no proxy yet"])
+    def test_one_that_failed_is_stopped_and_no_other(self, tmp_path: Path, live: str | None) -> None:
+        done = self.run(tmp_path, {"one": "exited false 3", "two": "running"}, live)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("The app ended with exit code 3 instead of answering.\n")
+        assert done.stderr.endswith("The last lines that the app wrote:\nsaid by one\n")
+        assert self.stopped(tmp_path) == ["one"]
+
+    def test_all_that_failed_are_stopped(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, {"one": "exited false 3", "two": "exited false 3"})
+        assert done.returncode == 1
+        assert sorted(self.stopped(tmp_path)) == ["one", "two"]
+
+    def test_none_of_the_live_release_is_stopped(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, {"one": "exited false 3", "two": "running"}, live=ID)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert self.stopped(tmp_path) == []
+
+    @pytest.mark.parametrize(
+        ("state", "seconds", "told"),
+        [
+            ("restarting false 1", 5, "The app ended with exit code 1 instead of answering."),
+            ("dead false 1", 5, "The app ended with exit code 1 instead of answering."),
+            ("exited true 137", 5, "The app was ended by the kernel: it needs more than app.memory (500 MB)."),
+            ("restarts", 5, "The app ended instead of answering, and was started again."),
+            ("slow", 0, "The app runs, but gave no healthy answer in 0 s (app.health)."),
+        ],
+    )
+    def test_why_it_failed_is_told(self, tmp_path: Path, state: str, seconds: int, told: str) -> None:
+        done = self.run(tmp_path, {"one": state}, seconds=seconds)
+        assert (done.returncode, done.stderr.splitlines()[0]) == (1, told)
+        assert self.stopped(tmp_path) == ["one"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import subprocess
+from pathlib import Path
 from typing import Any
 
+import fake_docker
 import pulumi
 import pytest
 from recorder import COMMAND, VOLUME, Recording, record
@@ -126,3 +130,52 @@ def test_the_password_is_nowhere_else(recording: Recording) -> None:
 
 def test_what_was_done_is_kept_secret_as_it_may_quote_the_scripts(recording: Recording) -> None:
     assert is_secret(recording.outputs(recording.component("Schema"))["applied"])
+
+
+# What migrate.sh asks of docker: the scripts come out of a container of the record and go into one that runs them.
+DOCKER = """
+if words[0] == "cp":
+    print("+scripts", end="")
+elif words[0] == "run":
+    print("applied", sys.stdin.read())
+elif words[0] not in ("rm", "create"):
+    sys.exit(f"not expected: {words}")
+"""
+
+
+class TestScript:
+    def run(self, folder: Path, **changes: Any) -> subprocess.CompletedProcess[str]:
+        variables = declare(**changes).named("schema-migrate").inputs["environment"]
+        stdin = base64.b64encode(b"connection").decode()
+        return fake_docker.run(folder, ["schema/migrate.sh"], DOCKER, variables, stdin=stdin)
+
+    @pytest.mark.parametrize("checked", ['{"last":"b.sql","level":2}', 'gone c.sql\n{"last":"b.sql","level":2}'])
+    def test_without_a_pending_script_nothing_is_asked_of_docker(self, tmp_path: Path, checked: str) -> None:
+        done = self.run(tmp_path, checked=checked)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{checked}\n", "")
+        assert fake_docker.asked(tmp_path) == []
+
+    @pytest.mark.parametrize(
+        "checked",
+        ["", "pending unknown", 'pending b.sql\n{"last":null,"level":0}', 'gone c.sql\npending b.sql\n{"level":1}'],
+    )
+    def test_otherwise_the_scripts_of_the_record_are_run(self, tmp_path: Path, checked: str) -> None:
+        done = self.run(tmp_path, checked=checked)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "applied connection+scripts\n", "")
+        (created,) = [words for words in fake_docker.asked(tmp_path) if words[0] == "create"]
+        assert created[-1] == "monopco-dev/release:abc"
+        (ran,) = [words for words in fake_docker.asked(tmp_path) if words[0] == "run"]
+        assert ran[-3:] == ["--entrypoint", "migrate", "sha256:postgres"]
+        assert "monopco-dev-restore-points:/restore-points" in ran
+        assert "KEEP_RESTORE_POINTS=5" in ran
+
+    def test_its_containers_are_removed_before_and_after(self, tmp_path: Path) -> None:
+        self.run(tmp_path)
+        gone = ["rm", "--force", "monopco-dev-migrate", "monopco-dev-migrate-scripts"]
+        questions = fake_docker.asked(tmp_path)
+        assert (questions[0], questions[-1]) == (gone, gone)
+
+    def test_without_restore_points_no_volume_is_given(self, tmp_path: Path) -> None:
+        self.run(tmp_path, restore_points=0)
+        (ran,) = [words for words in fake_docker.asked(tmp_path) if words[0] == "run"]
+        assert "--volume" not in ran

@@ -10,7 +10,14 @@ from recorder import COMMAND, Recording, record
 from components.server import Server, ServerArgs
 from components.stack import Stack
 
-ARGS = ServerArgs(stack=Stack("dev"), docker_host=None, address="127.0.0.1", ports=(8080, 8443), builds="0" * 64)
+ARGS = ServerArgs(
+    stack=Stack("dev"),
+    docker_host=None,
+    address="127.0.0.1",
+    ports=(8080, 8443),
+    subnet="10.200.0.0/18",
+    builds="0" * 64,
+)
 
 
 def declare(args: ServerArgs = ARGS) -> Recording:
@@ -37,6 +44,8 @@ def test_the_check_knows_what_will_be_needed(environment: dict[str, str]) -> Non
         "ADDRESS": "127.0.0.1",
         "PORTS": "8080 8443",
         "PROXY": "monopco-dev-proxy",
+        "SUBNET": "10.200.0.0/18",
+        "NETWORK": "monopco-dev-network",
         "BUILDS": "0" * 64,
     }
 
@@ -47,8 +56,9 @@ def test_the_check_knows_what_will_be_needed(environment: dict[str, str]) -> Non
         (dataclasses.replace(ARGS, builds="1" * 64), "BUILDS"),
         (dataclasses.replace(ARGS, ports=(80, 443)), "PORTS"),
         (dataclasses.replace(ARGS, address="0.0.0.0"), "ADDRESS"),  # noqa: S104
+        (dataclasses.replace(ARGS, subnet="10.201.0.0/18"), "SUBNET"),
     ],
-    ids=["builds", "ports", "address"],
+    ids=["builds", "ports", "address", "subnet"],
 )
 def test_the_check_runs_again_when_something_else_is_needed(
     environment: dict[str, str], changed: ServerArgs, name: str

@@ -1,4 +1,4 @@
-"""Whether a release that is run again can use the tables as they are."""
+"""Whether a release can use the tables as they are."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ ARGS = UsableSchemaArgs(
     image_id="sha256:postgres",
     network_name="monopco-dev-network",
     owner_url="postgresql://owner:marked@database:5432/monopco",
+    database_identity="one",
     container="monopco-dev-database",
     release="abc",
     scripts=[Script("02.sql", "b" * 64), Script("db/01.sql", "a" * 64)],
+    strict=True,
     accepts=["03 more.sql", "04.sql"],
 )
 
@@ -56,6 +58,8 @@ def test_the_step_knows_whom_to_ask_and_what_is_accepted() -> None:
         "IMAGE": "sha256:postgres",
         "NETWORK": "monopco-dev-network",
         "CONTAINER": "monopco-dev-database",
+        "DATABASE": "one",
+        "STRICT": "true",
         "LABEL": "dev.monopco",
         "STACK": "dev",
         "RELEASE": "abc",
@@ -78,10 +82,19 @@ def test_nothing_accepted_is_an_empty_text() -> None:
     assert step(accepts=[])["environment"]["ACCEPT"] == ""
 
 
-def test_it_is_asked_again_for_another_release() -> None:
+@pytest.mark.parametrize(
+    ("changes", "differing"),
+    [({"release": "def"}, {"RELEASE"}), ({"database_identity": "two"}, {"DATABASE"}), ({"strict": False}, {"STRICT"})],
+    ids=["another release", "a database made anew", "a release from the source"],
+)
+def test_it_is_asked_again_for(changes: dict[str, Any], differing: set[str]) -> None:
     """One with the same scripts, too: the tables may have changed meanwhile."""
-    before, after = step()["environment"], step(release="def")["environment"]
-    assert {name for name in before if before[name] != after[name]} == {"RELEASE"}
+    before, after = step()["environment"], step(**changes)["environment"]
+    assert {name for name in before if before[name] != after[name]} == differing
+
+
+def test_a_source_may_have_lost_a_script() -> None:
+    assert step(strict=False)["environment"]["STRICT"] == "false"
 
 
 def test_the_level_is_what_the_step_printed() -> None:
@@ -102,12 +115,20 @@ exit "$(cat code)"
 class TestScript:
     """What the step says, with a Docker of the test's own."""
 
-    def run(self, folder: Path, *, code: int, said: str, container: str = "db") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, folder: Path, *, code: int, said: str, container: str = "db", strict: str = "true"
+    ) -> subprocess.CompletedProcess[str]:
         for name, content in (("docker", DOCKER), ("code", str(code)), ("said", said)):
             (folder / name).write_text(content, encoding="utf-8")
         (folder / "docker").chmod(0o755)
         names = {"IMAGE": "sha256:p", "NETWORK": "net", "CONTAINER": container, "LABEL": "dev.monopco", "STACK": "prod"}
-        variables = {**names, "RELEASE": "abc", "ACCEPT": "", "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+        variables = {
+            **names,
+            "RELEASE": "abc",
+            "ACCEPT": "",
+            "STRICT": strict,
+            "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        }
         script = str(SCRIPTS / "usable_schema" / "check.sh")
         stdin = base64.b64encode(b"bundle").decode()
         command = ["sh", script]
@@ -157,6 +178,11 @@ class TestScript:
         done = self.run(tmp_path, code=5, said=self.ahead(name))
         assert self.offered(done.stderr) == ["./monopco", "rollback", "abc", "--accept", name, "-s", "prod"]
 
-    def test_any_other_failure_is_told_as_it_is(self, tmp_path: Path) -> None:
-        done = self.run(tmp_path, code=9, said="no connection\n")
+    def test_tables_that_are_ahead_of_a_source_are_left_to_the_scripts_themselves(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, code=5, said=self.ahead("db/03.sql"), strict="false")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "pending unknown\n", "")
+
+    @pytest.mark.parametrize("strict", ["true", "false"])
+    def test_any_other_failure_is_told_as_it_is(self, tmp_path: Path, strict: str) -> None:
+        done = self.run(tmp_path, code=9, said="no connection\n", strict=strict)
         assert (done.returncode, done.stdout, done.stderr) == (9, "", "no connection\n")

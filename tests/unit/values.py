@@ -82,15 +82,15 @@ def _in_base64(text: str) -> set[str]:
     return found
 
 
-def labels_of(dockerfile: str, arguments: Mapping[str, str]) -> dict[str, str]:
-    """The labels that Docker's builder reads: escapes undone, arguments put in."""
-    found = {}
-    for line in dockerfile.splitlines():
+def labels_of(dockerfile: str) -> dict[str, str]:
+    """The labels that Docker's builder reads: words NAME="TEXT" apart by a blank, escapes undone."""
+    pair = r'([\w.]+)="((?:[^"\\$]|\\.)*)"'
+    found: dict[str, str] = {}
+    for line in dockerfile.replace(" \\\n ", " ").splitlines():
         if line.startswith("LABEL "):
-            name, _, quoted = line.removeprefix("LABEL ").partition("=")
-            assert len(quoted) > 1, line
-            assert quoted[0] == quoted[-1] == '"', line
-            found[name] = re.sub(r"\\(.)|\$\{(\w+)\}", lambda one: one[1] or arguments[one[2]], quoted[1:-1])
+            given = line.removeprefix("LABEL ")
+            assert re.fullmatch(f"{pair}(?: {pair})*", given), line
+            found |= {name: re.sub(r"\\(.)", r"\1", text) for name, text in re.findall(pair, given)}
     return found
 
 
