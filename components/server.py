@@ -1,7 +1,7 @@
 """The machine that runs the containers: checked before anything is built or started on it.
 
-Owns the check (Docker, free disk, free ports, a free network) and, when the environment is destroyed, the images that carry its
-label. It leaves the machine's own set-up alone.
+Owns the check (Docker, free disk, ports and addresses) and, when the environment is destroyed, the images that carry
+its label. It leaves the machine's own set-up alone.
 """
 
 from __future__ import annotations
