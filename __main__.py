@@ -283,7 +283,8 @@ def _run_release(site: Site, ground: Foundation) -> Switch:
             secrets=app_secrets,
             permission=usable.level,
         ),
-        site.after(ground.store),
+        # Its secrets and its permission make the containers wait for the database.
+        ground.ready,
     )
     checkpoint = Checkpoint(
         "checkpoint",

@@ -11,8 +11,8 @@ create() {
     docker create --name "$NAME" --network none --volume "$VOLUME:/etc/monopco" --entrypoint true "$IMAGE"
 }
 
-trap forget EXIT
+# Nobody has to wait until it is gone. A killed run may have left one.
+trap 'forget </dev/null >/dev/null 2>&1 &' EXIT
 trap 'exit 130' INT TERM
-# A killed run may have left one.
 create >/dev/null 2>&1 || { forget && create >/dev/null; }
 base64 -d | docker cp - "$NAME:/etc/monopco"
