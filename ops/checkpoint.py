@@ -18,8 +18,9 @@ from ops.register import Recorded
 from ops.releases import commit
 from ops.stack_file import StackFile
 
-# All that must be done for a record; what serves is left out.
+# All that must be done for a record; what serves is left out. A component that is not there yet must be named as well.
 _RECORD = (
+    *("server", "image", "image-runtime", "image-build", "image-app", "serial", "checkpoint"),
     "server-check",
     "image-runtime-build",
     "image-build-build",
@@ -29,6 +30,7 @@ _RECORD = (
 )
 # A first checkpoint needs what releases stand on, too; its own containers are the proof, and nobody is sent to them.
 _FOUNDATION = (
+    *("secrets", "image-database", "network", "database", "usable-schema", "release"),
     *("secrets-owner-password", "secrets-app-password", "secrets-jwt", "secrets-record-key"),
     *("image-database-build", "network-bridge", "database-data", "database-server", "database-roles", "database-check"),
     *("usable-schema-check", "release-*"),

@@ -118,6 +118,8 @@ def test_a_rollback_brings_back_image_configuration_and_secrets_and_stays(enviro
     preview = environment.pulumi("preview", "--refresh", "--expect-no-changes", "--stack", environment.stack)
     assert f"release {first} is pinned" in preview
 
+    assert second in environment.monopco("checkpoint", "-m", "the source, while another release is pinned")
+    assert live(environment) == first
     environment.monopco("publish", second[:6])
     assert (live(environment), given(environment, "PAPPERS_API_KEY")) == (second, "another")
     assert "pinned" not in environment.stack_file.read_text(), "the source gives what runs, so nothing is pinned"
@@ -306,11 +308,15 @@ def test_the_secret_of_a_release_is_in_no_image_container_log_or_list(environmen
     assert [spelling for spelling in spellings for text in texts if spelling in text] == []
 
 
-def test_taking_the_environment_away_takes_its_releases_along(environment: Environment, tmp_path: Path) -> None:
+def test_a_first_checkpoint_can_be_published_and_taking_the_environment_away_takes_its_releases_along(
+    environment: Environment, tmp_path: Path
+) -> None:
     other = Environment(tmp_path / "project", "departing")
     try:
-        other.monopco("up")
-        other.monopco("checkpoint", "-m", "described")
+        other.monopco("checkpoint", "-m", "before there was anything")
+        assert other.containers("proxy") == [], "a first checkpoint makes nothing that can be visited"
+        other.monopco("publish")
+        assert live(other) == listed(other)[0]["id"]
     finally:
         other.monopco("down", "--yes")
     left = {kind: found for kind in ("container", "volume", "network", "image") if (found := other.ours(kind))}

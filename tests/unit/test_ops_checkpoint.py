@@ -190,3 +190,15 @@ class TestRecord:
             checkpoint._record(self.file(), Building(source))
         assert str(caught.value) == f"The source gives release {told}, but it was not recorded."
         assert caught.value.code == FAILED
+
+
+@pytest.mark.parametrize(
+    "targets", [checkpoint._RECORD, checkpoint._RECORD + checkpoint._FOUNDATION], ids=["a later one", "the first one"]
+)
+def test_the_components_of_all_that_is_made_are_named_too(deployed: Recording, targets: tuple[str, ...]) -> None:
+    """Pulumi makes nothing inside a component that is not there and was not asked for."""
+    by_urn = {one.urn: one for one in deployed.resources}
+    named = [one for one in deployed.resources if one.name in targets]
+    assert len(named) > 10
+    parents = [by_urn[one.parent] for one in named if one.parent]
+    assert {one.name for one in parents if one.type != STACK} - set(targets) == set()
