@@ -16,9 +16,12 @@ taken_back() {
         printf 'The last lines of %s:\n%s\n' "$(docker inspect --format '{{.Name}}' "$container" | cut -c 2-)" \
             "$(docker logs --tail 20 "$container" 2>&1)" >&2
     done
-    # It gets no requests: nothing is lost, and a release that fails in a loop takes no CPU from the one that serves.
-    # shellcheck disable=SC2086
-    docker stop $CONTAINERS >/dev/null 2>&1 || true
+    # Only what is known to get no requests: then nothing is lost, and a release that fails in a loop takes no CPU from
+    # the one that serves. A switch also fails when nginx ends in the middle, or another replica of the live one does.
+    if live=$(docker exec "$PROXY" state live 2>/dev/null) && [ "$live" != "$RELEASE" ]; then
+        # shellcheck disable=SC2086
+        docker stop $CONTAINERS >/dev/null 2>&1 || true
+    fi
     exit 1
 }
 
@@ -40,7 +43,7 @@ report=$(docker exec "$PROXY" switch "$RELEASE" "$DRAIN_SECONDS" "$WATCH_SECONDS
 case $status in
     0) ;;
     3) taken_back "Release $RELEASE did worse than the one before it." ;;
-    *) taken_back "Release $RELEASE was not given the requests." ;;
+    *) taken_back "The switch to release $RELEASE failed." ;;
 esac
 if [ "$(restarts)" != "$before" ] && back=$(docker exec "$PROXY" revert "a container of $RELEASE ended and was restarted"); then
     taken_back "A container of release $RELEASE ended while it was watched; the requests went back: $back"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
+import fake_docker
 import pytest
 from recorder import COMMAND, Recording, record
 from values import UNKNOWN
@@ -87,3 +89,44 @@ def test_it_is_the_one_that_the_proxy_names_and_not_the_one_in_mind(monkeypatch:
 def test_before_the_switch_it_is_not_known() -> None:
     recording = declare(preview=True)
     assert recording.outputs(recording.component("Switch"))["release"] == UNKNOWN
+
+
+# What switch.sh asks of docker. `world` has the exit code of the proxy's switch, and what is live afterwards.
+DOCKER = """
+if words[0] == "exec" and words[2] == "switch":
+    sys.exit(world["code"])
+elif words[0] == "exec" and words[2:] == ["state", "live"]:
+    if world["live"] is None:
+        sys.exit("the proxy does not run")
+    print(world["live"])
+elif words[0] == "inspect" and "RestartCount" in words[2]:
+    print("\\n".join(f"{name} 0 true" for name in words[3:]))
+elif words[0] == "inspect":
+    print("false" if "OOM" in words[2] else "/" + words[3])
+elif words[0] == "logs":
+    print("said by", words[-1])
+elif words[0] != "stop":
+    sys.exit(f"not expected: {words}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "live", "stopped"),
+    [
+        (3, "other", [["stop", "one", "two"]]),
+        (1, "other", [["stop", "one", "two"]]),
+        (1, "", [["stop", "one", "two"]]),
+        (1, "abc", []),
+        (137, None, []),
+    ],
+    ids=["taken back", "refused", "nobody is live", "it serves all the same", "the proxy is gone"],
+)
+def test_containers_are_stopped_only_when_it_is_known_that_they_do_not_serve(
+    code: int, live: str | None, stopped: list[list[str]], tmp_path: Path
+) -> None:
+    variables = {**declare().named("switch-traffic", COMMAND).inputs["environment"], "CONTAINERS": "one two"}
+    names = ["release/health.sh", "switch/switch.sh"]
+    done = fake_docker.run(tmp_path, names, DOCKER, variables, world={"code": code, "live": live})
+    assert done.returncode == 1
+    assert "said by one" in done.stderr
+    assert [words for words in fake_docker.asked(tmp_path) if words[0] == "stop"] == stopped
