@@ -30,8 +30,9 @@ class Plan:
     @property
     def recorded(self) -> Record | None:
         """The record that is run again exactly as it is; None when a new one has to be made."""
-        again = isinstance(self.base, Record) and self.base.release_id == self.specification.release_id
-        return self.base if isinstance(self.base, Record) and again else None
+        if isinstance(self.base, Record) and self.base.release_id == self.specification.release_id:
+            return self.base
+        return None
 
     @property
     def note(self) -> str:

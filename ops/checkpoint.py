@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -11,6 +11,7 @@ from rich.markup import escape
 from ops import checkout, live, pin, prune, register, repair
 from ops.console import output
 from ops.errors import CommandError
+from ops.events import own_name
 from ops.options import StackOption
 from ops.places import DEFAULT_STACK
 from ops.pulumi import Pulumi
@@ -82,15 +83,10 @@ def _record(file: StackFile, pulumi: Pulumi) -> Recorded:
 
 def _run(pulumi: Pulumi) -> str:
     """Make a record of the source and return its release."""
-    there = {name(resource) for resource in pulumi.resources()}
+    there = {own_name(str(resource["urn"])) for resource in pulumi.resources()}
     targets = [*_RECORD, *(() if "release-healthy" in there else _FOUNDATION)]
     arguments = [argument for target in targets for argument in ("--target", f"**::{target}")]
     return str(pulumi.operate("up", arguments).outputs.get("sourceRelease") or "")
-
-
-def name(resource: dict[str, Any]) -> str:
-    """A resource's name in the program."""
-    return str(resource["urn"]).rpartition("::")[2]
 
 
 def _tell(stack: str, made: Recorded, message: str, seconds: float) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from ops.console import output
 from ops.errors import MISTAKE, CommandError
-from ops.events import count
+from ops.events import count, own_name
 from ops.options import StackOption
 from ops.places import DEFAULT_STACK
 from ops.pulumi import Pulumi
@@ -63,4 +63,4 @@ def _set_protection(pulumi: Pulumi, *, keep: bool) -> None:
 
 
 def _is_data(resource: dict[str, Any]) -> bool:
-    return str(resource["urn"]).rpartition("::")[2] in _DATA
+    return own_name(str(resource["urn"])) in _DATA

@@ -56,6 +56,11 @@ def count(number: int) -> str:
     return "1 resource" if number == 1 else f"{number} resources"
 
 
+def own_name(urn: str) -> str:
+    """A resource's name in the program."""
+    return urn.rpartition("::")[2]
+
+
 def name(urn: str) -> str:
     """A resource as "container release-1a2b-1": its kind and its name in the program."""
     *_, kind, own = urn.split("::")

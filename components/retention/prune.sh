@@ -8,11 +8,6 @@ images() {
         --filter dangling=false --format '{{.Repository}}:{{.Tag}}'
 }
 
-# said FIELD: what the proxy's state says of it.
-said() {
-    printf '%s' "$state" | sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
-}
-
 remove() {
     while read -r image; do
         # Without force: Docker itself keeps what a container uses.
@@ -27,9 +22,10 @@ records() {
         sort -r
 }
 
-state=$(docker exec "$PROXY" state 2>/dev/null || true)
+previous=$(docker exec "$PROXY" state 2>/dev/null | sed -n 's/.*"previous":"\([^"]*\)".*/\1/p' || true)
 in_use=$(docker ps --all --filter "label=$LABEL.stack=$STACK" --format "{{.Label \"$LABEL.release\"}}" | sort -u)
-kept=" ${RELEASE:-} $(docker exec "$PROXY" state live 2>/dev/null || true) $(said previous) $(printf '%s' "$in_use" | tr '\n' ' ') "
+live=$(docker exec "$PROXY" state live 2>/dev/null || true)
+kept=" ${RELEASE:-} $live $previous $(printf '%s' "$in_use" | tr '\n' ' ') "
 
 records | awk -v keep="$KEEP" -v kept="$kept" 'NR > keep && index(kept, " " $2 " ") == 0 { print $4 }' | remove
 
