@@ -14,6 +14,7 @@ import pulumi
 
 from components.bundle import bundle
 from components.child import child
+from components.label import label_instruction
 from components.release import configuration, health_environment
 from components.sealing import seal
 from components.specification import Specification
@@ -55,20 +56,12 @@ class CheckpointArgs:
 
 
 def dockerfile(labels: Mapping[str, str], *, with_scripts: bool) -> str:
-    """The record's Dockerfile; few instructions, because each costs the builder a tenth of a second."""
+    """The record's Dockerfile."""
     lines = ["ARG BASE", "FROM ${BASE}"]
     if with_scripts:
         lines.append("COPY monopco /usr/share/monopco")
-    # A line of its own for each: the builder takes no line of more than 64 KiB.
-    lines.append("LABEL " + " \\\n ".join(f"{key}={_quoted(value)}" for key, value in labels.items()))
+    lines.append(label_instruction(labels))
     return "".join(f"{line}\n" for line in lines)
-
-
-def _quoted(value: str) -> str:
-    """A text as the builder reads it: between quotes, with no variables in it."""
-    for character in ("\\", '"', "$"):
-        value = value.replace(character, f"\\{character}")
-    return f'"{value}"'
 
 
 class Checkpoint(pulumi.ComponentResource):

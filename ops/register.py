@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from components.label import label_instruction
 from ops import containers
 from ops.bootstrap.stamps import write_atomically
 from ops.errors import MISTAKE, CommandError
@@ -115,6 +116,6 @@ def keep(stack: str, release: Recorded) -> None:
 
 def describe(release: Recorded, text: str, host: str | None) -> None:
     """Put a description on the record: the same image with one label more, under the same name."""
-    quoted = " ".join(text.splitlines()).replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    dockerfile = f'FROM {release.record.name}\nLABEL {containers.LABEL}.{_DESCRIPTION}="{quoted}"\n'
+    labels = {f"{containers.LABEL}.{_DESCRIPTION}": " ".join(text.splitlines())}
+    dockerfile = f"FROM {release.record.name}\n{label_instruction(labels)}\n"
     containers.docker(["build", "--quiet", "--tag", release.record.name, "-"], host, stdin=dockerfile)
