@@ -13,7 +13,9 @@ from pathlib import Path
 import pathspec
 
 # What never gets to the builder, and so must not make a new release; images/node/app.Dockerfile.dockerignore agrees.
-EXCLUDED = (".git/", "node_modules/", "dist/", ".env", ".env.*", "!.env.example", "*.log", ".DS_Store")
+EXCLUDED = (".git/", "node_modules/", "dist/", "__pycache__/", ".env", ".env.*", "!.env.example", "*.log", ".DS_Store")
+# Name of our Dockerfile in a staged source, which may have one of its own.
+STAGED_DOCKERFILE = "monopco.Dockerfile"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PNPM = re.compile(r"pnpm@([0-9]+\.[0-9]+\.[0-9]+)(\+.*)?")
 
@@ -57,6 +59,21 @@ class Source:
             migrations=tuple(_scripts(path, migrations)),
             tag=_tag(project, ref) if is_git_url(source) and ref else "",
         )
+
+    def stage(self, project: Path, dockerfile: Path) -> Path:
+        """A copy of what is hashed, with our Dockerfile in it, for a builder that reads no .dockerignore of ours."""
+        stages = project / ".cache" / "stages"
+        key = hashlib.sha256(self.digest.encode() + dockerfile.read_bytes()).hexdigest()[:12]
+        folder = stages / key
+        if not folder.is_dir():
+            unfinished = stages / f".{key}-{os.getpid()}"
+            for path in files(self.path):
+                name = path.relative_to(self.path)
+                if name != Path(".dockerignore"):
+                    _copy(path, unfinished / name)
+            _copy(dockerfile, unfinished / STAGED_DOCKERFILE)
+            unfinished.rename(folder)
+        return folder
 
 
 def is_git_url(source: str) -> bool:
@@ -103,6 +120,11 @@ def _locate(project: Path, source: str, ref: str | None) -> Path:
                 f"git clone {without_login(source)} {path} && git -C {path} checkout {ref}"
             )
         return path
+    if ref is not None:
+        raise SourceError(
+            f"app.ref: only a git source has commits, and app.source is the folder {source} (got {json.dumps(ref)}); "
+            "remove app.ref, or set app.source to the repository's URL"
+        )
     path = (project / Path(source).expanduser()).resolve()
     if not path.is_dir():
         raise SourceError(
@@ -114,7 +136,7 @@ def _locate(project: Path, source: str, ref: str | None) -> Path:
 _NEVER = pathspec.GitIgnoreSpec.from_lines(EXCLUDED)
 
 
-def _files(root: Path) -> Iterator[Path]:
+def files(root: Path) -> Iterator[Path]:
     """Files below `root` in a fixed order, without what EXCLUDED leaves out."""
     folders = [root]
     while folders:
@@ -133,13 +155,22 @@ def _files(root: Path) -> Iterator[Path]:
 def folder_digest(root: Path) -> str:
     """SHA-256 over every file's name, mode and content: two folders that build the same have the same one."""
     digest = hashlib.sha256()
-    for path in _files(root):
+    for path in files(root):
         name = path.relative_to(root).as_posix()
         content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
         executable = not path.is_symlink() and bool(path.stat().st_mode & 0o100)
         for part in (os.fsencode(name), b"x" if executable else b"-", hashlib.sha256(content).digest()):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        target.symlink_to(path.readlink())
+    else:
+        target.write_bytes(path.read_bytes())
+        target.chmod(path.stat().st_mode)
 
 
 def _pnpm_version(root: Path) -> str:

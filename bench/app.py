@@ -30,6 +30,10 @@ class App:
     config: Mapping[str, str] = field(default_factory=dict)
     """More configuration, by path: app.public.VITE_APP_TITLE."""
 
+    @property
+    def name(self) -> str:
+        return self.source.name if self.source else "the sample app"
+
 
 SAMPLE = App(socket="/ws", upload="/api/upload?name=x", long="/api/slow?seconds=20")
 

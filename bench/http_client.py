@@ -23,11 +23,12 @@ class Lost(Exception):  # noqa: N818 - it is the outcome that is counted
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the connections go: always to this machine, whatever the name in the URL."""
+    """Where the connections go: to this machine or a private address, whatever the name in the URL."""
 
     name: str
     port: int
     context: ssl.SSLContext | None
+    address: str = "127.0.0.1"
 
     @property
     def authority(self) -> str:
@@ -69,7 +70,7 @@ class Connection:
     @classmethod
     async def open(cls, endpoint: Endpoint) -> Connection:
         opening = asyncio.open_connection(
-            "127.0.0.1",
+            endpoint.address,
             endpoint.port,
             limit=_LIMIT,
             ssl=endpoint.context,

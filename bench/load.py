@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ipaddress
 import json
 import os
 import ssl
@@ -56,6 +57,8 @@ class Options:
     sockets: int = 2
     upload: str = ""
     long: str = ""
+    connect: str = ""
+    """Private address that is meant by localhost: that of a server in a lab."""
     niceness: int = 0
     """Below 0 the load is woken before the builds and deploys of the same machine, as if it ran on another one."""
 
@@ -63,6 +66,8 @@ class Options:
         parts = urlsplit(self.url)
         if parts.hostname not in HERE or parts.scheme not in ("http", "https"):
             raise ValueError(f"the load is aimed at this machine only: https://localhost:PORT (got {self.url})")
+        if self.connect and not ipaddress.ip_address(self.connect).is_private:
+            raise ValueError(f"the load is aimed at private addresses only (got {self.connect})")
         if not 0 < self.seconds <= LONGEST_SECONDS:
             raise ValueError(f"seconds must be above 0, {LONGEST_SECONDS} at most (got {self.seconds:g})")
         clients = self.keeping + self.reconnecting
@@ -77,7 +82,8 @@ class Options:
         parts = urlsplit(self.url)
         secure = parts.scheme == "https"
         context = ssl.create_default_context(cafile=self.ca or None) if secure else None
-        return Endpoint(parts.hostname or "", parts.port or (443 if secure else 80), context)
+        port = parts.port or (443 if secure else 80)
+        return Endpoint(parts.hostname or "", port, context, self.connect or "127.0.0.1")
 
 
 def visitors(options: Options, run: Run, start: float) -> list[Visitor]:

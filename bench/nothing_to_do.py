@@ -1,18 +1,19 @@
-"""`pulumi up` with nothing to do, against a nearly empty Pulumi program that loads the same plugins."""
+"""A run that finds nothing to do: ours, the smallest Pulumi program, and the programs that others use for the same."""
 
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.table import Table
-
-from bench.machine import shown
+from bench import turns
+from bench.app import Deployed
+from bench.peers import compose, tasks, tofu, tools
+from bench.results import OURS, Figure, Ratio, Row
 from tests.integration.environment import Environment
 
-RUNS = 7
+EMPTY, BARE = "nearly empty Pulumi program", "empty Pulumi program"
+WHAT = "nothing to do"
 EMPTY_PROGRAM = """
 import pulumi_command as command
 import pulumi_docker as docker
@@ -27,11 +28,11 @@ command.local.Command("command", create="true")
 class EmptyProgram:
     """The nearly empty program, deployed; `run` is one more `pulumi up`, which finds nothing to do."""
 
-    def __init__(self, environment: Environment, folder: Path) -> None:
+    def __init__(self, environment: Environment, folder: Path, program: str = EMPTY_PROGRAM) -> None:
         self._variables, self._folder = environment.variables, folder
         folder.mkdir()
-        (folder / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
-        (folder / "__main__.py").write_text(EMPTY_PROGRAM)
+        (folder / "Pulumi.yaml").write_text(f"name: {folder.name}\nruntime: python\n")
+        (folder / "__main__.py").write_text(program)
         self._pulumi("stack", "init", "empty")
         self._pulumi("up", "--yes", "--skip-preview", "--stack", "empty")
 
@@ -47,24 +48,60 @@ class EmptyProgram:
         subprocess.run(command, cwd=self._folder, env=self._variables, check=True, capture_output=True)
 
 
-def measure(environment: Environment, folder: Path) -> Table:
-    """Median wall times of both, in turns, and the ratio of each pair."""
-    empty = EmptyProgram(environment, folder)
+def measure(deployed: Deployed, folder: Path, repetitions: int = 7, tell: Callable[[str], None] = print) -> Figure:
+    """Every contestant in turn."""
+    environment = deployed.environment
+    places = {name: folder / name for name in ("compose", "tofu", "ansible", "pyinfra")}
+    for place in places.values():
+        place.mkdir(parents=True)
+    programs = [EmptyProgram(environment, folder / "nearly"), EmptyProgram(environment, folder / "empty", "")]
+    stack, plan = compose.Compose(deployed, places["compose"]), tofu.Tofu(deployed, places["tofu"])
+    playbook, operations = tasks.ansible(places["ansible"]), tasks.pyinfra(places["pyinfra"])
     try:
-        pairs = [(seconds(lambda: environment.up("--expect-no-changes")), seconds(empty.run)) for _ in range(RUNS)]
+        stack.start()
+        plan.start()
+        for one in (playbook, operations):
+            one.run()
+        times = turns.seconds(
+            {
+                OURS: lambda: environment.up("--expect-no-changes"),
+                EMPTY: programs[0].run,
+                BARE: programs[1].run,
+                compose.TOGETHER: stack.nothing,
+                tofu.NAME: plan.nothing,
+                tasks.ANSIBLE: playbook.nothing,
+                tasks.PYINFRA: operations.nothing,
+            },
+            repetitions,
+            tell,
+        )
     finally:
-        empty.destroy()
-    table = Table(title=f"pulumi up with nothing to do, median (min to max) of {RUNS} runs in turns")
-    table.add_column("program")
-    table.add_column("seconds", justify="right")
-    for name, times in (("monopco", [ours for ours, _ in pairs]), ("nearly empty", [other for _, other in pairs])):
-        table.add_row(name, shown(times))
-    table.add_row("ratio", shown([ours / other for ours, other in pairs]))
-    return table
+        stack.remove()
+        plan.remove()
+        for program in programs:
+            program.destroy()
+    return Figure(
+        name="nothing-to-do",
+        title="A run with nothing to do",
+        rows=[Row.told(WHAT, name, "s", values) for name, values in times.items()],
+        ratios=[Ratio.of(f"ours by {name}", times[OURS], values) for name, values in times.items() if name != OURS],
+        versions={**tools.versions("compose", "tofu"), **tools.python_versions()},
+        notes=[
+            (
+                f"Ours looks at {_resources(environment)} resources, the nearly empty program at three with the same"
+                " plugins, the empty one at none."
+            ),
+            (
+                "Compose and OpenTofu have the same database, two app containers and nginx. They know nothing of"
+                " releases, backups, SQL scripts, roles, certificates and a switch without loss."
+            ),
+            (
+                f"Ansible and pyinfra have {tasks.TASKS} small tasks on this machine, without SSH: what setting up a"
+                " server is made of."
+            ),
+        ],
+    )
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """How long it takes."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
+def _resources(environment: Environment) -> int:
+    return len(environment.pulumi("stack", "--show-urns", "--stack", environment.stack).split("URN:")) - 1

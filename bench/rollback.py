@@ -17,14 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from bench import machine
-from bench.app import Deployed
+from bench import machine, turns
+from bench.app import App, Deployed
 from bench.figures import SWITCHING
 from bench.load import Load
-from bench.nothing_to_do import EmptyProgram, seconds
+from bench.nothing_to_do import EmptyProgram
+from bench.results import OURS, Figure, Ratio, Row
 from tests.integration.environment import LABEL, docker
 
 RUNS = 5
@@ -74,7 +72,7 @@ def measure(
     folder: Path,
     tell: Callable[[str], None] = print,
     runs: int = RUNS,
-) -> Table:
+) -> Figure:
     """All five times, `runs` times in turns."""
     times = Times()
     empty = EmptyProgram(deployed.environment, empty_folder)
@@ -104,12 +102,12 @@ def measure(
             getattr(times, span["detail"]).append(span["switchedAfter"])
     path = machine.write(folder, "rollback", results(times, load.report))
     tell(f"results: {path}")
-    return table(times, load.report["failed"])
+    return figure(times, load.report["failed"], deployed.app)
 
 
 def _one_run(deployed: Deployed, load: Load, empty: EmptyProgram, builder: Builder, times: Times) -> None:
     load.phase("bare")
-    times.empty.append(seconds(empty.run))
+    times.empty.append(turns.once(empty.run))
     times.start.append(own_start(deployed))
     changed = deployed.edit()
     times.build.append(builder.build(changed))
@@ -184,7 +182,7 @@ class Builder:
     def build(self, changed: Path) -> float:
         """Seconds of `pnpm build` after a file was changed."""
         docker("cp", str(changed), f"{self._name}:/app/{changed.relative_to(self._deployed.source)}")
-        return seconds(self._build)
+        return turns.once(self._build)
 
     def _build(self) -> None:
         public = self._deployed.public()
@@ -218,25 +216,29 @@ def results(times: Times, report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def table(times: Times, lost: int) -> Table:
-    """Times and ratios, median (min to max)."""
-    made = Table(title=f"command to all traffic switched, {len(times.rollback)} runs in turns, {lost} requests lost")
-    for column in ("what", "seconds or ratio", "limit"):
-        made.add_column(column, justify="left" if column == "what" else "right")
+def figure(times: Times, lost: int, app: App) -> Figure:
+    """Times and ratios."""
     names = {
-        "empty": "empty Pulumi run",
+        "empty": "nearly empty Pulumi run",
         "start": "the app's own start",
         "build": "the app's own pnpm build",
         "publish": "publishing a change of source",
         "rollback": "rollback",
     }
-    for name, label in names.items():
-        made.add_row(label, machine.shown(getattr(times, name)), "")
-    for label, ratios in times.ratios().items():
-        made.add_row(label, machine.shown(ratios), f"{LIMITS[label]:g}")
-    return made
+    rows = [
+        Row.told(label, OURS if name in _OURS else "bare", "s", getattr(times, name)) for name, label in names.items()
+    ]
+    return Figure(
+        name="rollback",
+        title=f"From the command to all traffic switched: {app.name}",
+        rows=[*rows, Row.told("requests lost", OURS, "requests", [lost])],
+        ratios=[
+            Ratio(what=name, limit=LIMITS[name], **machine.spread(values)) for name, values in times.ratios().items()
+        ],
+        notes=[
+            "Ours, and in turn with it what it cannot do without: a Pulumi run, the app's own start, its own build."
+        ],
+    )
 
 
-def show(deployed: Deployed, empty_folder: Path, folder: Path, console: Console) -> None:
-    """Measure and print."""
-    console.print(measure(deployed, empty_folder, folder, console.print))
+_OURS = ("publish", "rollback")

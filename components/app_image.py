@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.child import child
+from components.delivery import Delivery
 from components.image import Image, ImageArgs
 from components.stack import Stack
 
@@ -31,6 +32,10 @@ class AppImageArgs:
     """Whether the image holds development dependencies, too: "production" or "all"."""
     public: Mapping[str, str]
     """VITE_* values that become part of the page."""
+    remote: bool = False
+    """Whether they are built on a server; then the Dockerfile lies in the source's folder."""
+    delivery: Delivery | None = None
+    """How the app's image gets to where it runs; the other two stay where they are."""
 
 
 class AppImage(pulumi.ComponentResource):
@@ -50,6 +55,8 @@ class AppImage(pulumi.ComponentResource):
                 context=args.source,
                 dockerfile=args.dockerfile,
                 digest=args.digest,
+                remote=args.remote,
+                delivery=args.delivery,
                 build_args={
                     "RUNTIME": runtime.reference,
                     "BUILD": build.reference,
@@ -72,5 +79,6 @@ class AppImage(pulumi.ComponentResource):
             dockerfile="Dockerfile",
             digest=args.node_digest,
             target=target,
+            remote=args.remote,
         )
         return Image(f"{name}-{target}", image, child(self, opts))

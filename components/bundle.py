@@ -8,8 +8,8 @@ import tarfile
 from collections.abc import Mapping
 
 
-def bundle(files: Mapping[str, str], mode: int = 0o600) -> str:
-    """A tar archive of `files` (path to text) in base64; the same files give the same text."""
+def bundle(files: Mapping[str, str], mode: int = 0o600, owner: int = 0) -> str:
+    """A tar archive of `files` (path to text) in base64, all of user `owner`; the same files give the same text."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(files):
@@ -17,5 +17,6 @@ def bundle(files: Mapping[str, str], mode: int = 0o600) -> str:
             entry = tarfile.TarInfo(path)
             entry.size = len(content)
             entry.mode = mode
+            entry.uid = entry.gid = owner
             archive.addfile(entry, io.BytesIO(content))
     return base64.b64encode(buffer.getvalue()).decode()

@@ -74,13 +74,17 @@ def configuration(specification: Specification, secrets: Mapping[str, pulumi.Inp
 
     Secrets lie in a file of a volume: not in the container's definition, which anybody may inspect.
     """
+    return pulumi.Output.secret(
+        environment_text(specification, secrets).apply(lambda text: bundle({"env": text}, mode=READABLE))
+    )
+
+
+def environment_text(specification: Specification, secrets: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """The environment file of a release (secret)."""
     plain = {**specification.environment, "PORT": str(specification.port), "RELEASE": specification.release_id}
     return pulumi.Output.secret(
         pulumi.Output.all(**secrets).apply(
-            lambda values: bundle(
-                {"env": environment_file({**plain, **{name: str(value) for name, value in values.items()}})},
-                mode=READABLE,
-            )
+            lambda values: environment_file({**plain, **{name: str(value) for name, value in values.items()}})
         )
     )
 
@@ -105,10 +109,13 @@ class Release(pulumi.ComponentResource):
     """Address and port of each container, for the proxy."""
     healthy: pulumi.Output[str]
     """Known once every container has given a healthy answer."""
+    specification: str
+    """All that decides how it behaves (JSON), so that a preview can tell what makes the next one another."""
 
     def __init__(self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:Release", name, None, opts)
         self.release_id = args.specification.release_id
+        self.specification = args.specification.to_json()
         volume = self._create_configuration_volume(name, args, opts)
         configured = self._write_configuration(name, args, opts, volume)
         addresses = [self._address(args, number) for number in range(1, args.replicas + 1)]
@@ -136,6 +143,7 @@ class Release(pulumi.ComponentResource):
                 "containerIds": self.container_ids,
                 "peers": self.peers,
                 "healthy": self.healthy,
+                "specification": self.specification,
             }
         )
 

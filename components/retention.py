@@ -6,11 +6,13 @@ carries the labels of this stack; containers and volumes are never removed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 
 from components.child import child
+from components.ssh import config_file
 from components.stack import LABEL, Stack
 from components.step import script, step
 
@@ -23,6 +25,8 @@ class RetentionArgs:
     release: pulumi.Input[str]
     """The release that has just become live."""
     keep: int
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    """The Docker of each node of a swarm by its host."""
 
 
 class Retention(pulumi.ComponentResource):
@@ -45,4 +49,18 @@ class Retention(pulumi.ComponentResource):
             opts=child(self, opts),
         )
         self.removed = pruned.stdout
+        for host, docker_host in args.nodes.items():
+            step(
+                f"{name}-{host}",
+                script("retention/prune_node.sh"),
+                docker_host=docker_host,
+                environment={
+                    "LABEL": LABEL,
+                    "STACK": args.stack.name,
+                    "MANAGER": args.docker_host or "",
+                    "MANAGER_CONFIG": config_file(args.docker_host or ""),
+                    "RELEASE": args.release,
+                },
+                opts=pulumi.ResourceOptions.merge(child(self, opts), pulumi.ResourceOptions(depends_on=[pruned])),
+            )
         self.register_outputs({"removed": self.removed})

@@ -7,11 +7,17 @@ unchanged release shows no difference.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
 
 # AES-256-SIV takes two keys of 32 bytes.
 KEY_BYTES = 64
+
+
+def key_of(password: str) -> str:
+    """Base64 of the key that belongs to a random password of 512 bits or more."""
+    return base64.b64encode(hashlib.sha512(password.encode()).digest()).decode()
 
 
 class SealError(ValueError):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+_NUMBER = re.compile(r"[0-9]+(e[0-9]+)?")
 ID_LENGTH = 10
 # A container that is made differently is another release, even when the app is the same.
 MADE_BY = hashlib.sha256(
@@ -53,7 +55,7 @@ class Specification:
     @property
     def release_id(self) -> str:
         """Short digest of everything here; the number of replicas is not part of it."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:ID_LENGTH]
+        return short_id(hashlib.sha256(self.to_json().encode()).hexdigest())
 
     def to_json(self) -> str:
         """One line that is always the same for the same specification."""
@@ -74,3 +76,9 @@ class Specification:
         """The same where it is to run now: in this network, with these versions of what cannot be brought back."""
         secret_versions = {name: versions.get(name, version) for name, version in self.secret_versions.items()}
         return dataclasses.replace(self, subnet=subnet, secret_versions=secret_versions, made_by=MADE_BY)
+
+
+def short_id(digest: str) -> str:
+    """The first digits of a hexadecimal digest, which no reader of YAML may take for a number (0811019978, 12e5)."""
+    short = digest[:ID_LENGTH]
+    return f"{'abcdef'[int(short[0], 16) % 6]}{short[1:]}" if _NUMBER.fullmatch(short) else short

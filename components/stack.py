@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 LABEL = "dev.monopco"
-_PRIVATE = ipaddress.ip_network("10.192.0.0/10")
+PRIVATE = ipaddress.IPv4Network("10.192.0.0/10")
+"""Where the networks of the stacks are."""
 _SUBNET_BITS = 18
 
 
@@ -32,7 +33,7 @@ class Stack:
 
     def subnet(self) -> str:
         """A private /18 that follows from the name, out of 10.192.0.0/10, which neither Docker nor most hosts use."""
-        count = 2 ** (_SUBNET_BITS - _PRIVATE.prefixlen)
+        count = 2 ** (_SUBNET_BITS - PRIVATE.prefixlen)
         index = int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:4], "big") % count
-        first = int(_PRIVATE.network_address) + index * 2 ** (32 - _SUBNET_BITS)
+        first = int(PRIVATE.network_address) + index * 2 ** (32 - _SUBNET_BITS)
         return f"{ipaddress.ip_address(first)}/{_SUBNET_BITS}"

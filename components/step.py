@@ -12,7 +12,11 @@ from pathlib import Path
 import pulumi
 from pulumi_command import local
 
+from components.ssh import CONFIG_VARIABLE, WRAPPER, config_file, is_remote
+
 SCRIPTS = Path(__file__).resolve().parent
+# Steps run in the project's folder, on whichever machine that is.
+_WITH_WRAPPER = f'#!/bin/sh\nPATH="$PWD/{WRAPPER}:$PATH"\nexport PATH\n'
 
 
 def script(*names: str) -> str:
@@ -31,11 +35,14 @@ def step(
     delete: str | None = None,
 ) -> local.Command:
     """Run `text` when it or an input changes, and `delete` when the resource goes."""
-    host: Mapping[str, pulumi.Input[str]] = {"DOCKER_HOST": docker_host} if docker_host else {}
+    host: dict[str, pulumi.Input[str]] = {"DOCKER_HOST": docker_host} if docker_host else {}
+    prelude = ""
+    if docker_host and is_remote(docker_host):
+        prelude, host[CONFIG_VARIABLE] = _WITH_WRAPPER, config_file(docker_host)
     return local.Command(
         name,
-        create=text,
-        delete=delete,
+        create=prelude + text,
+        delete=prelude + delete if delete else None,
         stdin=stdin,
         environment={**environment, **host},
         logging=local.Logging.STDERR,

@@ -13,7 +13,34 @@ from dataclasses import dataclass
 import pulumi
 
 from components.child import child
+from components.service import HEALTH_INTERVAL
+from components.ssh import config_file
 from components.step import script, step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everywhere:
+    """The switch of a swarm: at the proxy of every server, or at none."""
+
+    hosts: Mapping[str, str]
+    """The Docker of each server by its host, the manager first."""
+    proxy_name: pulumi.Input[str]
+    proxies: Sequence[pulumi.Input[str]]
+    """Ids of the proxies' containers: one that was made anew is told again."""
+    service: pulumi.Input[str]
+    """Name of the release's service."""
+    replicas: int
+
+    def environment(self) -> dict[str, pulumi.Input[str]]:
+        lines = [f"{host} {docker_host} {config_file(docker_host)}" for host, docker_host in self.hosts.items()]
+        return {
+            "PROXY": self.proxy_name,
+            "PROXIES": pulumi.Output.all(*self.proxies).apply(" ".join),
+            "SERVICE": self.service,
+            "REPLICAS": str(self.replicas),
+            "INTERVAL": str(HEALTH_INTERVAL),
+            "HOSTS": "\n".join(lines),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +59,8 @@ class SwitchArgs:
     """How long requests on the release before may take to end, at most."""
     watch_seconds: int
     """How long the release is compared with the one before it; 0 is not at all."""
+    everywhere: Everywhere | None = None
+    """On a swarm: where else."""
 
 
 class Switch(pulumi.ComponentResource):
@@ -42,9 +71,10 @@ class Switch(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SwitchArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:Switch", name, None, opts)
+        one = ("release/health.sh", "switch/switch.sh")
         switched = step(
             f"{name}-traffic",
-            script("release/health.sh", "switch/switch.sh"),
+            script(*(("service/watch.sh", "switch/everywhere.sh") if args.everywhere else one)),
             docker_host=args.docker_host,
             environment={
                 **args.health,
@@ -54,6 +84,7 @@ class Switch(pulumi.ComponentResource):
                 "PEERS": pulumi.Output.all(*args.peers).apply(" ".join),
                 "DRAIN_SECONDS": str(args.drain_seconds),
                 "WATCH_SECONDS": str(args.watch_seconds),
+                **(args.everywhere.environment() if args.everywhere else {}),
             },
             opts=child(self, opts),
         )

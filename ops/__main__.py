@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +17,9 @@ from ops.errors import CommandError
 _VERBS = (
     *("up", "preview", "down"),
     *("checkpoint", "publish", "releases", "rollback"),
-    *("status", "logs", "maintenance", "env", "test"),
+    *("status", "dashboard", "alerts", "logs", "verify", "doctor", "maintenance", "dns", "ssh", "env", "test"),
+    *("psql", "export", "import", "secrets", "backup", "backups", "restore"),
+    *("plan", "github"),
 )
 
 
@@ -34,7 +37,13 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(lambda: None)
     wanted = [verb for verb in _VERBS if verb in arguments[:1]] or _VERBS
     for verb in wanted:
-        app.command(verb)(getattr(importlib.import_module(f"ops.{verb}"), verb))
+        # import is a word of Python's own.
+        module = f"{verb}_" if keyword.iskeyword(verb) else verb
+        found = getattr(importlib.import_module(f"ops.{module}"), module)
+        if isinstance(found, typer.Typer):  # a verb with verbs of its own
+            app.add_typer(found, name=verb)
+        else:
+            app.command(verb)(found)
     return app
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ops import checkout, live, pin, prune, register, repair
+from ops import checkout, first_contact, live, pin, prune, register, repair
 from ops.console import output
 from ops.errors import CommandError
 from ops.events import own_name
@@ -26,6 +26,7 @@ _RECORD = (
     "image-runtime-build",
     "image-build-build",
     "image-app-build",
+    *("server-base", "image-app-bring"),
     "serial-number",
     "checkpoint-record",
 )
@@ -33,8 +34,19 @@ _RECORD = (
 _FOUNDATION = (
     *("secrets", "image-database", "network", "database", "usable-schema", "release"),
     *("secrets-owner-password", "secrets-app-password", "secrets-jwt", "secrets-record-key"),
-    *("image-database-build", "network-bridge", "database-data", "database-server", "database-roles", "database-check"),
+    "secrets-monitor-password",
+    *(
+        "image-database-build",
+        "image-database-bring",
+        "network-bridge",
+        "database-data",
+        "database-server",
+        "database-roles",
+        "database-check",
+    ),
+    *("repository", "repository-volume", "repository-settings", "repository-configuration", "secrets-backup-key"),
     *("usable-schema-check", "release-*"),
+    *("machine", "machine-*"),  # a server that has not been set up yet
 )
 
 
@@ -53,7 +65,7 @@ def checkpoint(
     started = time.monotonic()
     file, pulumi = StackFile.read(stack), Pulumi(stack)
     pulumi.ensure()
-    file = checkout.pin(file, pulumi, ref)
+    file = checkout.pin(first_contact.pin_host_key(file, pulumi), pulumi, ref)
     checkout.ensure(file)
     live.local_checks(file, pulumi)
     live.fetch_pinned(file)

@@ -18,6 +18,9 @@ from ops.places import CACHE, PROJECT, VENV
 from toolchain.build import GO_SETTINGS
 
 _OWN_GO = CACHE / "go" / "go" / "bin"
+_WORKFLOWS = PROJECT / ".github" / "workflows"
+_ACTIONLINT = "v1.7.12"
+_NO_GO = "there is no Go on this machine"
 _FOREIGN = {"node_modules", "dist", "__pycache__"}
 _SHELLS = ("#!/bin/sh", "#!/usr/bin/env sh", "#!/bin/bash", "#!/usr/bin/env bash")
 
@@ -62,16 +65,35 @@ def _checks() -> list[Check]:
         Check("ruff check", [*python, "ruff", "check", "--quiet", "."]),
         Check("shellcheck", [_tool("shellcheck"), *scripts]),
         Check("hadolint", [_tool("hadolint"), *dockerfiles]),
+        _actionlint(),
+        Check(
+            "zizmor",
+            [_tool("zizmor"), "--offline", "--no-progress", "--quiet", "--persona", "auditor", str(_WORKFLOWS)],
+        ),
     ]
 
 
+def _actionlint() -> Check:
+    """Over the workflows; the program is built from its Go module at a pinned version, once."""
+    found = _go()
+    if found is None:
+        return Check("actionlint", [], skipped=_NO_GO)
+    return Check(
+        "actionlint",
+        [found, "run", f"github.com/rhysd/actionlint/cmd/actionlint@{_ACTIONLINT}", "-shellcheck", _tool("shellcheck")],
+        environment={**_go_environment(found), "GOFLAGS": "-buildvcs=false -modcacherw"},
+    )
+
+
+def _go() -> str | None:
+    return shutil.which("go", path=os.pathsep.join([os.environ["PATH"], str(_OWN_GO)]))
+
+
 def _go_checks() -> list[Check]:
-    folders = os.pathsep.join([os.environ["PATH"], str(_OWN_GO)])
-    found = shutil.which("go", path=folders)
+    found = _go()
     toolchain = PROJECT / "toolchain"
     if found is None:
-        reason = "there is no Go on this machine"
-        return [Check(name, [], toolchain, skipped=reason) for name in ("go vet", "go test", "gofmt")]
+        return [Check(name, [], toolchain, skipped=_NO_GO) for name in ("go vet", "go test", "gofmt")]
     gofmt = str(Path(found).resolve().with_name("gofmt"))
     return [
         Check(

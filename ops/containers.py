@@ -6,12 +6,18 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from components.ssh import variables
+from ops import reach
+from ops.console import notes
 from ops.errors import CommandError
+from ops.places import PROJECT
+from ops.stack_file import StackFile
 
 LABEL = "dev.monopco"
+_TASK = "com.docker.swarm.task.id"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,22 @@ def of_stack(stack: str, host: str | None = None) -> list[Container]:
     if not ids:
         return []
     inspected = json.loads(docker(["inspect", "--type", "container", *ids], host))
-    found = [container(fields) for fields in inspected]
+    found = [container(fields) for fields in inspected if not _replaced(fields)]
+    return sorted(found, key=lambda each: (each.component, each.name))
+
+
+def everywhere(file: StackFile) -> list[Container]:
+    """The same on every server of a swarm; those of its nodes are called NAME@HOST. A node that does not answer is
+    told, and has none.
+    """
+    found = of_stack(file.name, file.docker_host)
+    for host, docker_host in file.node_hosts.items():
+        try:
+            there = of_stack(file.name, docker_host)
+        except CommandError as error:
+            notes.print(f"{host}: {error}", markup=False)
+            continue
+        found += [replace(each, name=f"{each.name}@{host}") for each in there]
     return sorted(found, key=lambda each: (each.component, each.name))
 
 
@@ -46,6 +67,11 @@ def filters(stack: str, component: str = "") -> list[str]:
     """Arguments by which Docker lists only what is ours, of that component."""
     labels = [f"{LABEL}.stack={stack}", *([f"{LABEL}.component={component}"] if component else [])]
     return [argument for label in labels for argument in ("--filter", f"label={label}")]
+
+
+def _replaced(fields: dict[str, Any]) -> bool:
+    """Whether it is one that a swarm has put another one in the place of, and keeps for its log."""
+    return _TASK in (fields["Config"]["Labels"] or {}) and fields["State"]["Status"] in ("created", "exited", "dead")
 
 
 def publisher(port: int) -> str:
@@ -71,11 +97,22 @@ def container(fields: dict[str, Any]) -> Container:
     )
 
 
+def environment_of(host: str | None) -> dict[str, str]:
+    """The environment in which the docker command talks to `host`."""
+    return {**os.environ, **variables(host, PROJECT, os.environ.get("PATH", os.defpath))}
+
+
+def client(host: str | None) -> list[str]:
+    """The docker command that talks to `host`, to be followed by arguments: a server is reached as `up` reaches it."""
+    settings = variables(host, PROJECT, os.environ.get("PATH", os.defpath))
+    return [*(["env", *(f"{name}={value}" for name, value in settings.items())] if settings else []), "docker"]
+
+
 def docker(arguments: Sequence[str], host: str | None = None, stdin: str = "") -> str:
     """What the Docker client prints. Raises CommandError with its own words."""
-    command = ["docker", *(["--host", host] if host else []), *arguments]
+    command = ["docker", *arguments]
     # The builder without BuildKit, which needs a plugin that not every docker command has.
-    environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
+    environment = {**environment_of(host), "DOCKER_BUILDKIT": "0"}
     try:
         done = subprocess.run(
             command, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False
@@ -85,5 +122,8 @@ def docker(arguments: Sequence[str], host: str | None = None, stdin: str = "") -
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"Docker{f' at {host}' if host else ''} gives no answer within 60 seconds.") from error
     if done.returncode != 0:
-        raise CommandError(f"Docker{f' at {host}' if host else ''} refused: {done.stderr.strip()}")
+        said, reason = done.stderr.strip(), reach.in_words(done.stderr)
+        raise CommandError(
+            f"Docker{f' at {host}' if host else ''} refused: {said}" if reason == done.stderr else reason
+        )
     return done.stdout

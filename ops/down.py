@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from components.ssh import DEPLOYER
 from ops.console import output
 from ops.errors import MISTAKE, CommandError
 from ops.events import count, own_name
@@ -15,7 +16,13 @@ from ops.places import DEFAULT_STACK
 from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
 
-_DATA = ("database-data", "schema-restore-points")  # the resources that hold what cannot be made again
+_DATA = (
+    "database-data",
+    "schema-restore-points",
+    "repository-volume",
+)  # the resources that hold what cannot be made again
+
+_PORTS = (("server", "port"), ("http", "httpPort"), ("http", "httpsPort"))
 
 
 def down(
@@ -45,6 +52,13 @@ def down(
     outcome = pulumi.operate("destroy", ["--exclude-protected"] if keep else [])
     data = "The data is kept." if keep else "The data is deleted."
     output.print(f"\n[bold]{count(outcome.changed)} removed.[/] {data}" if outcome.changed else "Nothing to remove.")
+    if host := file.value("server", "host"):
+        ports = ", ".join(str(file.value(*key)) for key in _PORTS)
+        output.print(
+            f"On {host} stay: the user {DEPLOYER} and all keys, sshd's settings, the firewall with its open ports "
+            f"({ports}), fail2ban, the automatic updates, and Docker. The same up uses them again.",
+            markup=False,
+        )
 
 
 def _confirm(stack: str, *, keep: bool, yes: bool) -> None:

@@ -13,6 +13,9 @@ from ops.places import PASSPHRASE, PROJECT, PULUMI_HOME, STATE, TOOLS, VENV
 MARK = "MONOPCO_PROJECT"
 
 
+_BACKEND = ("PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN")
+
+
 def variables(given: Mapping[str, str]) -> dict[str, str]:
     """What must be set on top of `given`. A backend, passphrase or token that the user chose is kept."""
     own = _without_project(given)
@@ -34,7 +37,7 @@ def variables(given: Mapping[str, str]) -> dict[str, str]:
 
 def uses_own_state(given: Mapping[str, str]) -> bool:
     """Whether the deployments are kept in this project's .state and not where the user said."""
-    return not {"PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN"} & _without_project(given).keys()
+    return not set(_BACKEND) & _without_project(given).keys()
 
 
 def exports(given: Mapping[str, str]) -> str:
@@ -47,8 +50,11 @@ def _backend(project: Path) -> str:
 
 
 def _without_project(given: Mapping[str, str]) -> dict[str, str]:
-    """`given` without what `./monopco env` of this or another clone exported earlier."""
-    own = dict(given)
+    """`given` without what `./monopco env` of this or another clone exported earlier.
+
+    A backend or token that is empty is none: a pipeline gives such ones for secrets that it does not have.
+    """
+    own = {name: value for name, value in given.items() if value or name not in _BACKEND}
     if MARK not in own:
         return own
     project = Path(own[MARK])

@@ -31,10 +31,16 @@ _PLANNED = {
     "replace": ("[yellow]±[/]", "replace"),
     "import": ("[green]=[/]", "import"),
 }
+_BUILD = re.compile(r"::image-([a-z-]+)-build$")
+# Endings of the steps that bring an image to a server.
+_SENDING = ("-bring", "-base")
 # Pulumi's own last words, which repeat that there was an error.
 _ECHO = re.compile(
     r"^(update failed|preview failed|destroy failed|resource monitor shut down.*"
-    r"|(an unhandled error occurred: )?[Pp]rogram exited with non-zero exit code: \d+)$"
+    r"|(an unhandled error occurred: )?[Pp]rogram exited with non-zero exit code: \d+"
+    # What the Docker provider logs of an error that it reports as well.
+    r"|sdk-v2/provider2\.go:\d+: sdk\.helper_schema: .*)$",
+    re.DOTALL,
 )
 
 
@@ -71,6 +77,19 @@ def shown_names(metadata: dict[str, Any]) -> bool:
     """Whether a resource is told about: not the stack, components, or providers, which stand for nothing outside."""
     kind = metadata["type"]
     return not kind.startswith(("pulumi:", "monopco:"))
+
+
+def plain_errors(event: dict[str, Any]) -> list[str]:
+    """What a diagnostic says went wrong, and about which resource; nothing when it only repeats that something did."""
+    message = event["message"].strip()
+    if _ECHO.match(message):
+        return []
+    about = _about(event)
+    return [f"{about}: {message}" if about else message]
+
+
+def _about(event: dict[str, Any]) -> str:
+    return name(event["urn"]) if "::" in event.get("urn", "") and "pulumi:pulumi:Stack" not in event["urn"] else ""
 
 
 class Display:
@@ -130,8 +149,11 @@ class Display:
             )
 
     def _failed(self, event: dict[str, Any]) -> None:
-        if self._end(event["metadata"]["urn"]):
-            self._console.print(f"[bold red]![/] failed          {escape(name(event['metadata']['urn']))}")
+        urn = event["metadata"]["urn"]
+        if self._end(urn):
+            self._console.print(f"[bold red]![/] failed          {escape(name(urn))}")
+        if (build := _BUILD.search(urn)) and (words := self._builds.last_words(build[1])):
+            self.outcome.errors.append(f"The build of the {build[1]} image ended so:\n" + "\n".join(words))
 
     def _summary(self, event: dict[str, Any]) -> None:
         self.outcome.changes = event["resourceChanges"] or {}
@@ -142,20 +164,25 @@ class Display:
         return self._started.pop(urn, None)
 
     def _diagnostic(self, event: dict[str, Any]) -> None:
-        if event.get("ephemeral"):
-            return
         message = event["message"].strip()
-        about = name(event["urn"]) if "::" in event.get("urn", "") and "pulumi:pulumi:Stack" not in event["urn"] else ""
+        if event.get("ephemeral"):
+            self._tell_progress(event.get("urn", ""), message)
+            return
+        about = _about(event)
         if event["severity"] == "error":
-            if (
-                not _ECHO.match(message)
-                and (text := f"{about}: {message}" if about else message) not in self.outcome.errors
-            ):
-                self.outcome.errors.append(text)
+            self.outcome.errors += [text for text in plain_errors(event) if text not in self.outcome.errors]
         elif event["severity"] == "warning" and message:
             self._console.print(f"[yellow]warning[/] {escape(f'{about}: {message}' if about else message)}")
         elif event["severity"] in ("info", "info#err") and message:
             self._console.print(f"[dim]  {escape(f'{about}: {message}' if about else message)}[/]")
+
+    def _tell_progress(self, urn: str, message: str) -> None:
+        """What a step says while it runs, beside it; without a terminal only how far an image that is sent has come."""
+        if urn in self._tasks and message:
+            line = message.splitlines()[-1]
+            self._progress.update(self._tasks[urn], description=f"{escape(name(urn))} [dim]{escape(line[:90])}[/]")
+            if not self._console.is_terminal and urn.endswith(_SENDING):
+                self._console.print(f"  {escape(line)}")
 
     def _tell_build(self, build: str, line: str) -> None:
         """The last line of a build's log, beside its image; without a terminal as a line of its own."""
@@ -163,7 +190,7 @@ class Display:
             self._console.print(f"  {escape(f'{build}: {line}')}")
             return
         for urn, task in self._tasks.items():
-            if urn.endswith(f"::image-{build}-build"):
+            if (match := _BUILD.search(urn)) and match[1] == build:
                 self._progress.update(task, description=f"{escape(name(urn))} [dim]{escape(line[:70])}[/]")
 
 

@@ -56,7 +56,7 @@ def check(file: StackFile, outcome: Outcome, target: Recorded) -> None:
     live = proxy.running(file.name, host).live
     if live != wanted:
         raise CommandError(f"The proxy gives the requests to release {live or 'none'} instead of {wanted}.")
-    own = [each for each in containers.of_stack(file.name, host) if each.component == "app" and each.release == wanted]
+    own = [each for each in containers.everywhere(file) if each.component == "app" and each.release == wanted]
     wrong = [
         each.name
         for each in own

@@ -1,8 +1,9 @@
-"""Pulumi's locks on a stack in the project's own state."""
+"""Pulumi's locks on a stack: as files in the project's own state, and as Pulumi tells of them wherever they are."""
 
 from __future__ import annotations
 
 import json
+import re
 import socket
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from ops.places import STATE
 
-_FOLDER = STATE / ".pulumi" / "locks" / "organization" / "monopco"
+_TOLD = re.compile(r"^ *(\S+): created by (\S+)@(\S+) \(pid (\d+)\) at (\S+)", re.MULTILINE)
+FOLDER = STATE / ".pulumi" / "locks" / "organization" / "monopco"
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,18 @@ class Lock:
         return f"{self.user} on {self.host} (process {self.process}) since {since}"
 
 
-def of_stack(stack: str, folder: Path = _FOLDER) -> list[Lock]:
+def of_stack(stack: str, folder: Path | None = None) -> list[Lock]:
     """The locks on `stack`, oldest first."""
-    locks = [_read(path) for path in (folder / stack).glob("*.json")]
+    locks = [_read(path) for path in ((folder or FOLDER) / stack).glob("*.json")]
     return sorted((lock for lock in locks if lock is not None), key=lambda lock: lock.since)
+
+
+def told(message: str) -> list[Lock]:
+    """The locks that an error of Pulumi's names, in any backend."""
+    return [
+        Lock(Path(place), int(process), user, host, datetime.fromisoformat(_microseconds(since)))
+        for place, user, host, process, since in _TOLD.findall(message)
+    ]
 
 
 def _read(path: Path) -> Lock | None:

@@ -46,17 +46,17 @@ def logs(
     """Show what the app, the proxy or the database say, each line after its container's name."""
     file = StackFile.read(stack)
     wanted = [component.value] if component else [each.value for each in Component]
-    found = [
-        each
-        for each in containers.of_stack(stack, file.docker_host)
-        if each.component in wanted and _concerns(each, release)
-    ]
+    found = [each for each in containers.everywhere(file) if each.component in wanted and _concerns(each, release)]
     if not found:
         what = f"{' or '.join(wanted)}{f' of release {release}' if release else ''}"
         raise CommandError(f"No container of {what} is there in stack {stack}; ./monopco up -s {stack} starts it.")
     width = max(len(each.name) for each in found)
     lines = "all" if tail is None and request else str(100 if tail is None else tail)
-    processes = [_start(each.name, file.docker_host, follow=follow, tail=lines) for each in found]
+    nodes = file.node_hosts
+    processes = [
+        _start(name, nodes.get(host, file.docker_host), follow=follow, tail=lines)
+        for name, _, host in (each.name.partition("@") for each in found)
+    ]
     readers = [
         threading.Thread(
             target=_copy,
@@ -88,9 +88,10 @@ def _only(container: Container, release: str, request: str) -> Callable[[str], b
 
 
 def _start(name: str, host: str | None, *, follow: bool, tail: str) -> subprocess.Popen[str]:
-    command = ["docker", *(["--host", host] if host else []), "logs", "--tail", tail, *(["--follow"] if follow else [])]
+    command = ["docker", "logs", "--tail", tail, *(["--follow"] if follow else [])]
     return subprocess.Popen(
         [*command, name],
+        env=containers.environment_of(host),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

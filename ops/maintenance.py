@@ -27,5 +27,6 @@ def maintenance(
 ) -> None:
     """Answer every visitor with 503 and a page, or stop doing so. Deploys go on meanwhile."""
     file = StackFile.read(stack)
-    proxy.running(stack, file.docker_host).run("maintenance", wanted.value)
+    for host in (file.docker_host, *file.node_hosts.values()):
+        proxy.running(stack, host).run("maintenance", wanted.value)
     output.print("Visitors get the maintenance page." if wanted is Wanted.ON else "Visitors get the app again.")

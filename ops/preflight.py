@@ -43,6 +43,8 @@ def settle_ports(stack: StackFile, pulumi: Pulumi) -> dict[str, tuple[int, int]]
 
     Raises CommandError when the stack's file names the port itself: then somebody wants it so.
     """
+    if stack.value("temporary", "front"):
+        return {}  # another stack's proxy has them
     own = {port for each in containers.of_stack(stack.name) if each.component == "proxy" for port in each.ports}
     address = str(stack.value("http", "address"))
     wanted = {key: stack.value("http", key) for key in _PORTS}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
 from ops import containers, proxy
@@ -17,15 +16,13 @@ def prune(file: StackFile) -> None:
     """Remove what is beyond `app.keepReleases`. A failure is told and hinders nothing."""
     front = proxy.of_stack(file.name, file.docker_host)
     variables = {
-        **os.environ,
+        **containers.environment_of(file.docker_host),
         "LABEL": containers.LABEL,
         "STACK": file.name,
         "PROXY": front.container if front else "",
         "RELEASE": front.live if front else "",
         "KEEP": str(file.value("app", "keepReleases")),
     }
-    if file.docker_host:
-        variables["DOCKER_HOST"] = file.docker_host
     done = subprocess.run(
         ["sh", str(_SCRIPT)], env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from components.ssh import Ssh
+from ops import key_file
 from ops.errors import MISTAKE, CommandError
 from ops.places import PROJECT
 
@@ -31,13 +34,22 @@ class StackFile:
                 f"To make one, copy a stack file: cp Pulumi.dev.yaml {path.name}, and change what differs.",
                 MISTAKE,
             )
+        content = _load(path)
+        if stray := sorted(str(key) for key in content if str(key).startswith("monopco:")):
+            raise CommandError(
+                f"{path.name}: {', '.join(stray)} must stand below the line config:, two spaces further in; "
+                "where it is now nobody reads it.",
+                MISTAKE,
+            )
+        if not isinstance(content.get("config") or {}, dict):
+            raise CommandError(f"{path.name}: config must be an object, with keys such as monopco:app.", MISTAKE)
         project_config = _load(project / "Pulumi.yaml").get("config") or {}
         defaults = {
             key: entry["default"]
             for key, entry in project_config.items()
             if isinstance(entry, dict) and "default" in entry
         }
-        return StackFile(name, _load(path).get("config") or {}, defaults)
+        return StackFile(name, content.get("config") or {}, defaults)
 
     def value(self, section: str, key: str) -> Any:
         """The value of `monopco:<section>.<key>`."""
@@ -49,10 +61,47 @@ class StackFile:
         return key in self._section(self.given, section)
 
     @property
+    def ssh(self) -> Ssh | None:
+        """How the stack's server is reached; None when it is this machine."""
+        host, host_key = self.value("server", "host"), self.value("server", "hostKey")
+        if not host:
+            return None
+        port = self.value("server", "port")
+        if not isinstance(port, int):
+            raise CommandError(f"server.port: must be a whole number (got {json.dumps(port)})", MISTAKE)
+        return Ssh(
+            host=str(host),
+            port=port,
+            host_key=str(host_key) if host_key else None,
+            own_key=bool(self.value("server", "privateKey")),
+        )
+
+    @property
     def docker_host(self) -> str | None:
-        """The stack's Docker host as Docker writes it; None is what the docker command uses by itself."""
-        host = self.value("server", "host")
-        return f"ssh://{self.value('server', 'user')}@{host}:{self.value('server', 'port')}" if host else None
+        """The stack's Docker host as Docker writes it; None is what the docker command uses by itself.
+
+        Whoever asks is about to use it: what SSH needs for that is written when it is not there.
+        """
+        ssh = self.ssh
+        if ssh:
+            key_file.write(ssh, self.name, self.value("server", "privateKey"))
+        return ssh.docker_host if ssh else None
+
+    @property
+    def nodes(self) -> list[Ssh]:
+        """How the other servers of a swarm are reached; none on one server."""
+        first, nodes = self.ssh, self.value("server", "nodes")
+        if first is None or not isinstance(nodes, list):
+            return []
+        given = [each for each in nodes if isinstance(each, dict) and each.get("host")]
+        return [replace(first, host=str(each["host"]), host_key=each.get("hostKey") or None) for each in given]
+
+    @property
+    def node_hosts(self) -> dict[str, str]:
+        """The Docker of each node of a swarm by its host, ready to be used."""
+        for ssh in self.nodes:
+            key_file.write(ssh, self.name, self.value("server", "privateKey"))
+        return {ssh.host: ssh.docker_host for ssh in self.nodes}
 
     @staticmethod
     def _section(values: dict[str, Any], section: str) -> dict[str, Any]:

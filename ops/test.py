@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from ops import checks
 from ops.console import output
-from ops.errors import FAILED
+from ops.errors import FAILED, MISTAKE, CommandError
 from ops.places import PROJECT
 
 
@@ -21,15 +21,22 @@ class Suite(str, enum.Enum):
 
     UNIT = "unit"
     INTEGRATION = "integration"
+    FAULTS = "faults"
     BENCH = "bench"
 
 
 def test(
-    suite: Annotated[Suite | None, typer.Argument(help="unit and integration when it is left out.")] = None,
+    suite: Annotated[Suite | None, typer.Argument(help="all but bench when it is left out.")] = None,
+    figures: Annotated[
+        list[str] | None, typer.Argument(help="of the bench, such as proxy or changes; all when left out.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The bench with fewer repetitions.")] = False,
 ) -> None:
-    """Run the tests: unit (checks and tests without Docker), integration (real containers), or bench (measures)."""
+    """Run the tests: unit (checks, no Docker), integration (real containers), faults, bench (measures)."""
     if suite is Suite.BENCH:
-        raise typer.Exit(_python("bench"))
+        raise typer.Exit(_python("bench", *(figures or ()), *(("--quick",) if quick else ())))
+    if figures or quick:
+        raise CommandError("figures and --quick are the bench's only: ./monopco test bench FIGURE", MISTAKE)
     passed = True
     if suite in (None, Suite.UNIT):
         passed = _checked()
@@ -37,6 +44,8 @@ def test(
     if passed and suite in (None, Suite.INTEGRATION):
         # A file at a time for each core: its tests share an environment.
         passed = _tests("integration", "--numprocesses", "logical", "--dist", "loadfile")
+    if passed and suite in (None, Suite.FAULTS):
+        passed = _tests("faults", "--numprocesses", "logical", "--dist", "loadfile")
     if not passed:
         raise typer.Exit(FAILED)
 

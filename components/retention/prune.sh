@@ -38,6 +38,6 @@ images app | while read -r image; do
     esac
 done | remove
 
-for component in proxy database runtime build; do
+for component in proxy database monitoring browser runtime build; do
     images "$component" | sed 1d | remove # Docker lists the newest first
 done

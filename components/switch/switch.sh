@@ -6,13 +6,21 @@ restarts() {
     docker inspect --format '{{.Id}} {{.RestartCount}} {{.State.Running}}' $CONTAINERS
 }
 
+# explain_ends CONTAINER: an app that the kernel ends for the memory it took says nothing itself. Docker is not told of it
+# on every machine, and forgets the exit code when it starts the container again.
+explain_ends() {
+    case $(docker inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}} {{.RestartCount}}' "$1") in
+        true* | 'false 137 '*) printf 'The kernel ended the app: it needs more than app.memory (%s MB).\n' "$MEMORY_MB" ;;
+        *' 0') ;;
+        *) printf 'The app ended. Unless its last lines say why, it needs more than app.memory (%s MB).\n' "$MEMORY_MB" ;;
+    esac
+}
+
 # taken_back REASON: what a person needs to know.
 taken_back() {
     printf '%s\n' "$1" >&2
     for container in $CONTAINERS; do
-        if [ "$(docker inspect --format '{{.State.OOMKilled}}' "$container")" = true ]; then
-            printf 'The kernel ended the app: it needs more than app.memory (%s MB).\n' "$MEMORY_MB" >&2
-        fi
+        explain_ends "$container" >&2
         printf 'The last lines of %s:\n%s\n' "$(docker inspect --format '{{.Name}}' "$container" | cut -c 2-)" \
             "$(docker logs --tail 20 "$container" 2>&1)" >&2
     done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,23 +15,30 @@ from ops.bootstrap import base_image, docker, lock, pulumi, python, state, steps
 from ops.bootstrap.commands import stop_all
 from ops.bootstrap.errors import StepError
 from ops.environment import variables
-from ops.places import CACHE, VENV
+from ops.places import CACHE, DEFAULT_STACK, PROJECT, VENV
 
 _EVERYTHING = frozenset({"pulumi", "docker", "base image"})
 _NEEDS = {
     "up": _EVERYTHING,
     "preview": _EVERYTHING,
     "env": _EVERYTHING,
+    "env list": frozenset({"pulumi"}),
+    "env remove": frozenset({"pulumi", "docker"}),
+    "env reconcile": frozenset({"pulumi", "docker"}),
     "down": frozenset({"pulumi", "docker"}),
     "checkpoint": _EVERYTHING,
     "publish": _EVERYTHING,
     "rollback": _EVERYTHING,
     "status": frozenset({"pulumi"}),
+    "ssh": frozenset({"pulumi"}),
     "test": _EVERYTHING | {"tests"},
     "test unit": frozenset({"pulumi", "tests"}),
 }
 # A shell can be set up for a stack on another machine where this one has no Docker.
 _DOCKER_IS_OPTIONAL = frozenset({"env"})
+# Nothing is built by these, so that a stack on a server needs no Docker here.
+_BUILDS_NOTHING = frozenset({"down", "publish", "rollback", "status"})
+_STACK_OPTION = re.compile(r"(?:-s|--stack)(?:=|$)(.*)")
 
 
 def needs(arguments: Sequence[str]) -> frozenset[str]:
@@ -83,7 +91,7 @@ def prepare(arguments: Sequence[str]) -> bool:
             raise
         finally:
             display.close()
-    _judge(failures, optional=bool(arguments) and arguments[0] in _DOCKER_IS_OPTIONAL)
+    _judge(failures, optional=docker_is_optional(arguments))
     return True
 
 
@@ -96,6 +104,27 @@ def _steps(wanted: frozenset[str]) -> list[steps.Step]:
     if "base image" in wanted:
         chosen.append(base_image.step())
     return chosen
+
+
+def docker_is_optional(arguments: Sequence[str], project: Path = PROJECT) -> bool:
+    """Whether the command can do without a Docker of this machine: its stack lives on a server and is built there.
+
+    The stack's file is only searched, because there may be no YAML reader yet; the program reads it properly.
+    """
+    if not arguments or arguments[0] in _DOCKER_IS_OPTIONAL:
+        return bool(arguments)
+    path = project / f"Pulumi.{_stack(arguments)}.yaml"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    on_server = re.search(r"^\s+monopco:server:\s*\n(?:\s{4,}.*\n)*?\s{4,}host: *\S", text, re.MULTILINE)
+    built_there = re.search(r"^\s+buildOn: *[\"']?server\b", text, re.MULTILINE)
+    return bool(on_server) and (arguments[0] in _BUILDS_NOTHING or bool(built_there))
+
+
+def _stack(arguments: Sequence[str]) -> str:
+    for number, argument in enumerate(arguments):
+        if match := _STACK_OPTION.fullmatch(argument):
+            return match[1] or (arguments[number + 1] if number + 1 < len(arguments) else "")
+    return DEFAULT_STACK
 
 
 def _judge(failures: dict[str, StepError], *, optional: bool) -> None:

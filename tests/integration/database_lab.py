@@ -14,10 +14,11 @@ from pathlib import Path
 
 from components.connection import Connection
 from components.database import APP_ROLE, DATABASE, HOST, OWNER_ROLE, roles_sql
+from source import folder_digest
 from tests.integration.proxy_lab import build_image, docker, wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
-IMAGE = "monopco/postgres:test"
+IMAGE = f"monopco/postgres:test-{folder_digest(PROJECT / 'images' / 'postgres')[:12]}"
 # Marked, so that they can be looked for; with all that is special to URLs, password files and SQL.
 PASSWORDS = {OWNER_ROLE: "owner:marked\\'5e1f@/%", APP_ROLE: 'app:marked\\"77c0$$?#'}
 CONFINEMENT = (
@@ -136,12 +137,14 @@ class Server:
         if not keep_volume:
             docker("volume", "rm", "--force", self.volume, check=False)
 
-    def run(self, *command: str, stdin: str = "", check: bool = True) -> Outcome:
-        done = docker("exec", "--interactive", self.name, *command, stdin=stdin, check=check)
+    def run(self, *command: str, stdin: str = "", check: bool = True, user: str = "") -> Outcome:
+        done = docker("exec", "--interactive", f"--user={user}", self.name, *command, stdin=stdin, check=check)
         return Outcome(done.returncode, done.stdout.strip(), done.stderr.strip())
 
-    def provision(self, compatibility: str = "supabase", passwords: Mapping[str, str] = PASSWORDS) -> None:
-        self.run("provision", stdin=roles_sql(passwords[OWNER_ROLE], passwords[APP_ROLE], compatibility))
+    def provision(
+        self, compatibility: str = "supabase", passwords: Mapping[str, str] = PASSWORDS, login: str = APP_ROLE
+    ) -> None:
+        self.run("provision", stdin=roles_sql(passwords[OWNER_ROLE], passwords[APP_ROLE], compatibility, login))
 
     def ask(self, sql: str, *, database: str = DATABASE, check: bool = True) -> Outcome:
         """As superuser, over the socket."""

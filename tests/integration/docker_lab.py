@@ -132,9 +132,9 @@ def ask_registry(address: str, path: str, put: Mapping[str, Any] | None = None) 
         return None
 
 
-def tool(package: str) -> Path:
-    """A program of the Go module in tools/, built once and kept in the project's cache."""
-    return build.program(CACHE, TOOLS, package, lambda part, state: print(f"{part}: {state}"))
+def tool(package: str, module: Path = TOOLS) -> Path:
+    """A program of a Go module, by default the one in tools/, built once and kept in the project's cache."""
+    return build.program(CACHE, module, package, lambda part, state: print(f"{part}: {state}"))
 
 
 @contextlib.contextmanager

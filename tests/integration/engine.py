@@ -86,12 +86,12 @@ class Engine:
         file = self.project.folder / "__main__.py"
         file.write_text(IMPORTS + file.read_text(encoding="utf-8"), encoding="utf-8")
 
-    def up(self) -> Run:
-        return _succeeded(self.try_up())
+    def up(self, *options: str) -> Run:
+        return _succeeded(self.try_up(*options))
 
-    def try_up(self) -> Run:
+    def try_up(self, *options: str) -> Run:
         """Deploy; success is the caller's question."""
-        return self._run("up", "--yes", "--skip-preview")
+        return self._run("up", "--yes", "--skip-preview", *options)
 
     def preview(self) -> Run:
         return _succeeded(self._run("preview"))
@@ -102,11 +102,11 @@ class Engine:
     def destroy(self) -> Run:
         return _succeeded(self._run("destroy", "--yes", "--skip-preview"))
 
-    def start_up(self) -> subprocess.Popen[str]:
+    def start_up(self, *options: str) -> subprocess.Popen[str]:
         """Begin to deploy; the engine's events arrive in the log while it runs."""
         self.log.unlink(missing_ok=True)
         return subprocess.Popen(
-            ["pulumi", *self._arguments("up", "--yes", "--skip-preview"), "--non-interactive"],
+            ["pulumi", *self._arguments("up", "--yes", "--skip-preview", *options), "--non-interactive"],
             cwd=self.project.folder,
             env=self.project.environment,
             stdin=subprocess.DEVNULL,

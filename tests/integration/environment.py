@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import secrets
 import shlex
 import shutil
 import socket
@@ -52,12 +54,13 @@ def everything_said(container: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that nothing listens on, below those that the kernel gives to outgoing connections."""
+    found: list[int] = []
+    while len(found) < count:
+        port = 15000 + secrets.randbelow(17000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+    return found
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
@@ -97,8 +100,15 @@ class Environment:
         (self.folder / ".cache").symlink_to(PROJECT / ".cache")
         (self.folder / ".state" / "logs").mkdir(parents=True)
         shutil.copy2(PROJECT / ".state" / "ca.pem", self.folder / ".state" / "ca.pem")
+        self._clear()
         self.write_config()
         self.pulumi("stack", "init", self.stack)
+
+    def _clear(self) -> None:
+        """Remove what a run that was killed has left in Docker under this stack's name."""
+        for kind in ("container", "network", "volume"):
+            if left := self.ours(kind):
+                docker(kind, "rm", "--force", *left)
 
     @property
     def variables(self) -> dict[str, str]:

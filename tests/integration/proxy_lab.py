@@ -20,8 +20,11 @@ from typing import Any
 
 import jinja2
 
+from source import folder_digest
+
 PROJECT = Path(__file__).resolve().parents[2]
-IMAGE = "monopco/proxy:test"
+# Named by its content, so that two checkouts on one machine do not take each other's.
+IMAGE = f"monopco/proxy:test-{folder_digest(PROJECT / 'images' / 'nginx')[:12]}"
 DOMAIN = "shop.test"
 ALIAS = "www.shop.test"
 VARIABLES: Mapping[str, Any] = {
@@ -33,7 +36,10 @@ VARIABLES: Mapping[str, Any] = {
     "csp": "default-src 'self'",
     "hsts_seconds": 31536000,
     "rate": {"requests_per_second": 5000, "burst": 5000},
+    "swarm": False,
     "drain_seconds": 30,
+    "dashboard": None,
+    "environments": False,
 }
 
 
@@ -175,12 +181,13 @@ class Proxy:
             "| grep -q '^nginx: worker process *$' && echo ${p#/proc/}; done; true"
         ).split()
 
-    def app(self, release: str) -> str:
-        """Start a container of a release; returns its address and port."""
+    def app(self, release: str, alias: str = "") -> str:
+        """Start a container of a release, found by the alias, too; returns its address and port."""
         name = f"{self.name}-{release}-{len(self.apps)}"
         self.apps.append(name)
         docker(
             *("create", "--init", "--name", name, "--network", self.network, "--env", f"RELEASE={release}"),
+            *(("--network-alias", alias) if alias else ()),
             *(
                 "--entrypoint",
                 "sh",
@@ -217,11 +224,11 @@ class Proxy:
 class Load:
     """Clients that ask all the time, some on a connection that they keep, some each time on a new one."""
 
-    def __init__(self, proxy: Proxy, keeping: int = 4, reconnecting: int = 4) -> None:
+    def __init__(self, proxy: Proxy, keeping: int = 4, reconnecting: int = 4, path: str = "/") -> None:
         self.answers: Counter[str] = Counter()
         self.failures: list[str] = []
         self._stop = threading.Event()
-        self._proxy, self._port = proxy, proxy.port(8443)
+        self._proxy, self._port, self._path = proxy, proxy.port(8443), path
         kinds: Sequence[bool] = [True] * keeping + [False] * reconnecting
         self._threads = [threading.Thread(target=self._client, args=(keeps,)) for keeps in kinds]
 
@@ -249,10 +256,10 @@ class Load:
         number = 0
         while not self._stop.is_set():
             number += 1
-            method, path, body = ("POST", "/api/upload", b"1234") if number % 5 == 0 else ("GET", "/", None)
+            method, path, body = ("POST", "/api/upload", b"1234") if number % 5 == 0 else ("GET", self._path, None)
             try:
                 reply = connection.ask(path, method, body, None if keeps else {"Connection": "close"})
-                if reply.status == 200 and reply.body:
+                if reply.status in (200, 201) and reply.body:
                     self.answers[reply.release] += 1
                 else:
                     self.failures.append(f"{method} {path}: {reply.status}")

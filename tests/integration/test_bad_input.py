@@ -48,6 +48,23 @@ def test_every_mistake_of_the_stack_file_is_told_at_once(environment: Environmen
     assert touched(environment) == {}
 
 
+def test_what_breaks_the_policies_is_refused_by_plain_pulumi_all_at_once(environment: Environment) -> None:
+    environment.write_config(
+        app={"secrets": [], "replicas": 1, "env": {"SMTP_PASSWORD": "hush"}}, policies={"production": True}
+    )
+    said = refusal(environment)
+    for expected in (
+        "5 findings against the policies; nothing was touched",
+        "noPlainSecrets: app.env.SMTP_PASSWORD is in plain text",
+        "replicas: app.replicas is 1",
+        "dataProtected: the volume database-data may be deleted",
+        "dataProtected: the volume repository-volume may be deleted",
+    ):
+        assert expected in said
+    assert "hush" not in said
+    assert touched(environment) == {}
+
+
 def test_a_source_that_is_not_there_is_named(environment: Environment) -> None:
     environment.write_config(app={"secrets": [], "source": "nowhere"})
     said = refusal(environment)

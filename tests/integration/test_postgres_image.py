@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.database import DATABASE, HOST, OWNER_ROLE
+from components.database import APP_ROLE, DATABASE, HOST, OWNER_ROLE
 from tests.integration.database_lab import (
     CONFINEMENT,
     IMAGE,
@@ -71,8 +71,10 @@ def test_the_superuser_comes_in_over_the_socket_only(database_server: Server) ->
     assert database_server.run(*psql, "--username=postgres").status == 0
     refused = database_server.run(*psql, "--username=postgres", f"--host={HOST}", check=False)
     assert "pg_hba.conf rejects connection for host" in refused.errors
-    stranger = database_server.run(*psql, f"--username={OWNER_ROLE}", f"--dbname={DATABASE}", check=False)
-    assert "Peer authentication failed" in stranger.errors or "no pg_hba.conf entry" in stranger.errors
+    app = database_server.run(*psql, f"--username={APP_ROLE}", f"--dbname={DATABASE}", check=False)
+    assert "no pg_hba.conf entry" in app.errors
+    stranger = database_server.run(*psql, f"--username={OWNER_ROLE}", check=False, user="nobody")
+    assert "Permission denied" in stranger.errors
 
 
 def test_memory_settings_follow_the_container_memory_and_change_with_it(own: Server) -> None:

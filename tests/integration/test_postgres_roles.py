@@ -3,9 +3,13 @@
 # ruff: noqa: S608 - the SQL is the test's own
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 
-from components.database import APP_ROLE, DATABASE, OWNER_ROLE, scram_verifier
+from components.database import APP_ROLE, DATABASE, OWNER_ROLE, app_login, scram_verifier
+from components.step import script
 from tests.integration.database_lab import PASSWORDS, Server
 
 ALICE, BOB = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
@@ -51,6 +55,50 @@ def test_a_new_password_is_taken_and_the_old_one_refused(notes: Server) -> None:
     notes.provision(passwords=changed)
     assert notes.ask_as(APP_ROLE, "SELECT 1", password="new:one").output == "1"
     assert 'password authentication failed for user "monopco_app"' in notes.ask_as(APP_ROLE, "SELECT 1").errors
+
+
+def test_each_password_has_a_login_with_the_rights_of_the_app_and_the_one_before_stays(notes: Server) -> None:
+    changed, login = {**PASSWORDS, APP_ROLE: "new:one"}, app_login("2")
+    notes.provision(passwords=changed, login=login)
+    assert notes.ask_as(APP_ROLE, "SELECT count(*) FROM notes").output == "2", "the old one, with its password"
+    asked = "BEGIN; SET LOCAL ROLE authenticated; SELECT current_user; COMMIT; SHOW statement_timeout;"
+    asked += "SELECT count(*) FROM notes"
+    assert notes.ask_as(login, asked, password="new:one").output.split() == ["authenticated", "1min", "2"]
+    assert "must be owner" in notes.ask_as(login, "DROP TABLE notes", password="new:one").errors
+
+    def locked(keep: str) -> str:
+        environment = {**os.environ, "CONTAINER": notes.name, "ROLE": APP_ROLE, "LOGIN": keep}
+        done = subprocess.run(
+            ["sh", "-c", script("old_logins/lock.sh")], env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.strip()
+
+    assert locked(login) == login
+    assert "password authentication failed" in notes.ask_as(APP_ROLE, "SELECT 1").errors
+    assert notes.ask_as(login, "SELECT 1", password="new:one").output == "1"
+
+    notes.provision(passwords=changed, login=app_login("3"))
+    locked(app_login("3"))
+    notes.provision(passwords=changed, login=app_login("3"))
+    assert notes.value(f"SELECT count(*) FROM pg_roles WHERE rolname = '{login}'") == "0", "a locked one goes"
+    notes.provision()
+    assert notes.ask_as(APP_ROLE, "SELECT 1").output == "1", "a rotation back opens its login again"
+
+
+def test_a_person_who_looks_sees_rows_and_no_passwords(notes: Server) -> None:
+    def look(sql: str) -> str:
+        options = ("--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--username=monopco_reader")
+        done = notes.run("psql", *options, f"--dbname={DATABASE}", stdin=sql, check=False)
+        return done.output + done.errors
+
+    assert look("SELECT string_agg(text, ', ' ORDER BY id) FROM notes") == "of Alice, of Bob"
+    assert "read-only transaction" in look("DELETE FROM notes")
+    for forbidden in ("DELETE FROM notes", "SELECT * FROM pg_authid", "SET ROLE monopco_owner"):
+        assert "permission denied" in look(f"SET default_transaction_read_only = off; {forbidden}"), forbidden
+    assert "fe_sendauth" in notes.ask_as("monopco_reader", "SELECT 1", password=" ").errors or (
+        "password authentication failed" in notes.ask_as("monopco_reader", "SELECT 1", password=" ").errors
+    )
 
 
 def test_postgresql_stores_the_verifier_that_was_computed_outside_of_it(database: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import ssl
 import uuid
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
+from ops import drift
 from tests.integration.proxy_lab import (
     ALIAS,
     DOMAIN,
@@ -150,6 +152,19 @@ def test_a_configuration_that_was_put_in_place_and_never_loaded_is_loaded_the_ne
     assert proxy.ask().headers["Content-Security-Policy-Report-Only"] == "changed"
 
 
+def test_a_configuration_that_was_changed_by_hand_is_found_and_made_good(proxy: Proxy) -> None:
+    given = {"CONTAINER": proxy.name, "MD5": hashlib.md5(configuration().encode(), usedforsecurity=False).hexdigest()}
+    step = {"urn": "urn::proxy-configuration", "id": "1", "inputs": {"environment": given}}
+    assert drift.of_proxy([step], None) == []
+    for file in ("/run/monopco/nginx.conf", "/var/lib/monopco/nginx.conf"):
+        proxy.shell(f"echo '# by hand' >> {file}")
+        assert drift.of_proxy([step], None)[0].differs == (f"{file} was changed",)
+        assert proxy.configure() == "unchanged"
+        assert drift.of_proxy([step], None) == []
+    proxy.configure(csp="changed")
+    assert "another configuration than it was given" in str(drift.of_proxy([step], None)[0])
+
+
 def test_with_a_damaged_configuration_it_starts_with_the_last_good_one(proxy: Proxy) -> None:
     proxy.switch("one", proxy.app("one"))
     proxy.configure(csp="second")
@@ -281,6 +296,37 @@ def test_the_peers_survive_a_restart_and_a_kill_of_nginx(proxy: Proxy) -> None:
     assert proxy.ask().release == "one"
 
 
+def test_the_containers_behind_a_name_are_followed_through_a_restart_and_back(proxy: Proxy) -> None:
+    """As on a swarm, where they come and go."""
+
+    def peers() -> list[str]:
+        return sorted(peer["address"] for peer in proxy.status()["peers"])
+
+    proxy.configure(swarm=True)
+    name = f"{proxy.name}-apps"
+    first = proxy.app("one", alias=name)
+    proxy.switch("one", f"{name}:3000")
+    assert (proxy.ask().release, peers()) == ("one", [first])
+    second = proxy.app("one", alias=name)
+    wait_until(lambda: peers() == sorted([first, second]), "the new container is found")
+    proxy.switch("one", f"{name}:3000")
+    assert proxy.status()["previous"] == "", "other containers behind the same name are no switch"
+    docker("rm", "--force", proxy.apps[0])
+    wait_until(lambda: peers() == [second], "the one that has gone is forgotten")
+    proxy.restart()
+    third = proxy.app("one", alias=name)
+    wait_until(lambda: peers() == sorted([second, third]), "the name is looked up after a restart, too")
+
+    other = proxy.app("two")
+    proxy.switch("two", other)
+    docker("rm", "--force", proxy.apps[1])
+    proxy.switch("one", f"{name}:3000")
+    assert (proxy.ask().release, peers()) == ("one", [third])
+    docker("rm", "--force", proxy.apps[2])
+    assert proxy.tool("revert", "by hand").returncode == 0
+    assert (proxy.ask().release, peers()) == ("two", [other])
+
+
 def test_a_switch_to_a_container_that_does_not_answer_is_refused(proxy: Proxy) -> None:
     live, dead = proxy.app("one"), proxy.app("two")
     proxy.switch("one", live)
@@ -304,7 +350,10 @@ def test_a_switch_says_what_is_wrong_with_its_arguments(proxy: Proxy, arguments:
     assert (refused.returncode, message in refused.stderr) == (2, True), refused.stderr
 
 
-@pytest.mark.parametrize("query", ["release=a/b&peers=10.0.0.1:1", "release=a&peers=app:3000", "release=a"])
+@pytest.mark.parametrize(
+    "query",
+    ["release=a/b&peers=10.0.0.1:1", "release=a&peers=app:3000", "release=a", "release=a&name=a&peers=10.0.0.1:1"],
+)
 def test_the_balancer_takes_only_addresses_and_short_names(proxy: Proxy, query: str) -> None:
     with pytest.raises(AssertionError):
         proxy.admin("POST", f"/switch?{query}")
@@ -448,6 +497,49 @@ def test_the_accounts_tell_totals_errors_and_times_of_each_release(proxy: Proxy)
     assert sum(totals["within"].values()) == totals["total"]
     assert 0 < totals["p50_ms"] <= totals["p95_ms"]
     assert (state["history"], state["previous"], state["lost"]) == ([], "", 0)
+
+
+def figures(proxy: Proxy) -> dict[str, float]:
+    """What Prometheus would read, by name and labels."""
+    lines = proxy.shell("curl -sf http://127.0.0.1:9145/metrics").splitlines()
+    samples = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    return {name: float(value) for name, _, value in samples}
+
+
+def test_the_accounts_are_there_for_prometheus_and_count_what_no_app_answered(proxy: Proxy) -> None:
+    assert proxy.ask().status == 503
+    assert figures(proxy)["monopco_requests_unanswered_total"] == 1
+    address = proxy.app("one")
+    proxy.switch("one", address)
+    for _ in range(3):
+        assert proxy.ask().status == 200
+    proxy.behave(address, fails=1)
+    assert proxy.ask().status == 500
+    proxy.tool("maintenance", "on")
+    assert proxy.ask().status == 503
+    seen = figures(proxy)
+    wanted = {
+        'monopco_requests_total{release="one"}': 4,
+        'monopco_request_errors_total{release="one"}': 1,
+        'monopco_request_seconds_bucket{release="one",le="+Inf"}': 4,
+        'monopco_request_seconds_count{release="one"}': 4,
+        'monopco_release_live{release="one"}': 1,
+        f'monopco_peer_down{{release="one",address="{address}"}}': 0,
+        "monopco_requests_unanswered_total": 1,
+        "monopco_maintenance": 1,
+    }
+    assert {name: seen.get(name) for name in wanted} == wanted
+    classes = [value for name, value in seen.items() if name.startswith("monopco_request_seconds_bucket")]
+    assert classes == sorted(classes)
+
+
+def test_the_monitorings_own_requests_are_counted_and_nobodys_visit(proxy: Proxy) -> None:
+    proxy.switch("one", proxy.app("one"))
+    assert proxy.ask(headers={"User-Agent": "monopco-probe"}).status == 200
+    assert figures(proxy)['monopco_requests_total{release="one"}'] == 1
+    assert proxy.switch("two", proxy.app("two"), watch=2)["watch"]["verdict"] == "idle"
+    assert proxy.ask().status == 200
+    assert proxy.switch("three", proxy.app("three"), watch=2)["watch"]["verdict"] == "good"
 
 
 # What a visitor gets

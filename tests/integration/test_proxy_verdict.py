@@ -1,4 +1,5 @@
-"""What the watch calls worse, at the limits of each rule, and what it compares with: the Lua modules by themselves."""
+"""The Lua modules by themselves: what the watch calls worse, at the limits of each rule, and what it compares with;
+which workers count."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ CONFIGURATION = """
 include /etc/monopco/main.conf;
 http {
     lua_shared_dict monopco_recent 512k;
+    lua_shared_dict monopco_live 512k;
     client_body_temp_path /tmp/bodies;
     proxy_temp_path /tmp/proxy;
     fastcgi_temp_path /tmp/fastcgi;
@@ -218,3 +220,17 @@ def test_a_percentile_is_the_upper_limit_of_its_class(
     lua: Lua, within: Mapping[str, int], share: float, limit: int
 ) -> None:
     assert lua(f'return {{ require("monopco.figures").percentile({table(within)}, {share}) }}') == [limit]
+
+
+def test_a_worker_that_has_just_begun_counts_though_it_has_no_title_yet(lua: Lua) -> None:
+    found = lua("""
+        local workers, shared = require "monopco.workers", ngx.shared.monopco_live
+        local file = io.open("/proc/self/status")
+        local untitled = file:read("*a"):match("PPid:%s+(%d+)")
+        file:close()
+        shared:set("worker|" .. untitled, "new")
+        shared:set("worker|999999", "old")
+        local runs = { workers.all_run("new"), workers.all_run("old") }
+        return { runs, { shared:get("worker|" .. untitled), shared:get("worker|999999") } }
+    """)
+    assert found == [[True, False], ["new"]]

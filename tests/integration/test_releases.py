@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,13 @@ def given(environment: Environment, name: str) -> str:
     return base64.b64decode(dict(line.split("=", 1) for line in lines)[name]).decode()
 
 
+def assets(environment: Environment) -> dict[str, bytes]:
+    """What the page that is served now asks for."""
+    paths = re.findall(r'"(/assets/[^"]+)"', environment.request("GET", "/").body.decode())
+    assert paths
+    return {path: environment.request("GET", path).body for path in paths}
+
+
 def set_app(environment: Environment, **keys: Any) -> None:
     environment.write_config(app={**environment.config["app"], **keys})
 
@@ -75,7 +83,7 @@ def next_round(environment: Environment) -> None:
 
 
 def test_a_checkpoint_is_recorded_and_changes_nothing_that_is_live(environment: Environment) -> None:
-    before, containers = live(environment), environment.containers("app")
+    before, containers, opened = live(environment), environment.containers("app"), assets(environment)
     environment.edit(PAGE, "</h1>", " (checkpoint)</h1>")
     with visitors(environment) as load:
         said = environment.monopco("checkpoint", "-m", 'A "page" with $HOME')
@@ -93,6 +101,9 @@ def test_a_checkpoint_is_recorded_and_changes_nothing_that_is_live(environment: 
     assert lost(load) == []
     assert live(environment) == newest["id"]
     environment.up("--expect-no-changes")
+    # Who opened the page before has one whose files only the release before has.
+    assert assets(environment).keys() != opened.keys()
+    assert {path: environment.request("GET", path).body for path in opened} == opened
 
 
 def test_a_rollback_brings_back_image_configuration_and_secrets_and_stays(environment: Environment) -> None:

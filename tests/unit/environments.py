@@ -9,24 +9,33 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from recorder import Recording, StackConfig, generated_bytes, record_program
+from authorities import issue
+from recorder import Recording, StackConfig, record_program
 from values import labels_of, reveal, unpack
 
 import record
 import settings
-from components.sealing import KEY_BYTES
+from components.sealing import key_of
 from record import Record, record_file
 
 # Values that can be found again wherever they turn up.
 SECRETS: Mapping[str, str] = {"RESEND_API_KEY": "marked-resend-key", "PAPPERS_API_KEY": "marked-pappers-key"}
 DATABASE_PASSWORD = "marked-database-password"
 DATABASE_URL = f"postgresql://app:{DATABASE_PASSWORD}@db.example:6543/data?sslmode=require"
-PRIVATE_KEY = "marked-private-key"
+CERTIFICATE = issue("monopco.fr", "www.monopco.fr", by=issue(common_name="Root"))
+PRIVATE_KEY = CERTIFICATE.key_pem.splitlines()[2]  # a line of it that no other key has
 # What the secrets are now, while a release is pinned that has those above.
 OF_TODAY = "marked-secret-of-today"
-RECORD_KEY = generated_bytes("secrets-record-key", KEY_BYTES)
-JWT_SECRET = generated_bytes("secrets-jwt", 32)
-GENERATED = ("generated.secrets-owner-password", "generated.secrets-app-password", JWT_SECRET, RECORD_KEY)
+RECORD_PASSWORD = "generated.secrets-record-key"
+RECORD_KEY = key_of(RECORD_PASSWORD)
+JWT_SECRET = "generated.secrets-jwt"
+GENERATED = (
+    "generated.secrets-owner-password",
+    "generated.secrets-app-password",
+    JWT_SECRET,
+    RECORD_PASSWORD,
+    RECORD_KEY,
+)
 
 
 def write_source(folder: Path) -> Path:
@@ -40,12 +49,11 @@ def write_source(folder: Path) -> Path:
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate and its key, as far as settings look."""
+    """A certificate for the names of prod, and its key."""
     folder.mkdir(parents=True, exist_ok=True)
     chain, key = folder / "chain.pem", folder / "key.pem"
-    chain.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\n", encoding="ascii")
-    # In two parts, so that no scanner takes it for a key that was leaked.
-    key.write_text("-----BEGIN " + f"PRIVATE KEY-----\n{PRIVATE_KEY}\n-----END " + "PRIVATE KEY-----", encoding="ascii")
+    chain.write_text(f"{CERTIFICATE.pem}\n", encoding="ascii")
+    key.write_text(CERTIFICATE.key_pem, encoding="ascii")
     return chain, key
 
 
@@ -56,13 +64,18 @@ def dev(_: Path) -> StackConfig:
 
 def prod(folder: Path) -> StackConfig:
     """The stack file with its secrets set, and a source that is there."""
-    return StackConfig.of_file("prod").changed("app", source=str(folder / "app")).with_secrets(**SECRETS)
+    return StackConfig.of_file("prod").changed("app", source=str(folder / "app"), ref=None).with_secrets(**SECRETS)
+
+
+def met(folder: Path) -> StackConfig:
+    """A production server that was met before."""
+    return prod(folder).changed("server", hostKey="ssh-ed25519 AAAA")
 
 
 def prod_with_files(folder: Path) -> StackConfig:
-    """The same with a certificate of one's own, which needs nobody else to be deployed."""
+    """The same with a certificate of one's own."""
     names = {"certificateFile": str(folder / "chain.pem"), "keyFile": str(folder / "key.pem")}
-    return prod(folder).changed("tls", mode="files", **names)
+    return prod(folder).changed("tls", mode="files", **names).changed("server", hostKey="ssh-ed25519 AAAA")
 
 
 def external(folder: Path) -> StackConfig:
@@ -141,7 +154,9 @@ GIVEN = (*SECRETS.values(), PRIVATE_KEY)
 ENVIRONMENTS: Mapping[str, Environment] = {
     "dev previewed": Environment("dev", True, dev, ()),
     "dev deployed": Environment("dev", False, dev, GENERATED),
-    "prod previewed": Environment("prod", True, prod, ()),
+    "acme previewed": Environment("prod", True, prod, ()),
+    "acme deployed": Environment("prod", False, met, (*GENERATED, *SECRETS.values())),
+    "prod previewed": Environment("prod", True, prod_with_files, (PRIVATE_KEY,)),
     "prod deployed": Environment("prod", False, prod_with_files, (*GENERATED, *GIVEN)),
     "external previewed": Environment("prod", True, external, (DATABASE_PASSWORD, PRIVATE_KEY)),
     "external deployed": Environment("prod", False, external, (DATABASE_PASSWORD, *GIVEN, RECORD_KEY)),

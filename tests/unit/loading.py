@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import copy_context
+from typing import Any
 
 import pytest
 from pulumi.runtime import set_all_config
@@ -17,7 +18,7 @@ from settings import ConfigError, Settings
 
 APP_KEYS = (
     "source, ref, replicas, memory, port, health, dependencies, env, secrets, public, drainSeconds, watchSeconds, "
-    "keepReleases, readOnly"
+    "keepReleases, readOnly, assets, buildOn"
 )
 
 
@@ -43,3 +44,9 @@ def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, F
             yield from fields_of(field.annotation, f"{key}.")
         else:
             yield key, field
+
+
+def nested(keys: Sequence[str], value: Any) -> dict[str, Any]:
+    """{"a": {"b": value}} for ["a", "b"]."""
+    first, *rest = keys
+    return {first: nested(rest, value) if rest else value}

@@ -23,6 +23,7 @@ ARGS = DatabaseArgs(
     network_name="monopco-dev-network",
     owner_password="marked-owner",
     app_password="marked-app",
+    app_login="monopco_app",
     compatibility="supabase",
     memory_mb=512,
     protect=False,

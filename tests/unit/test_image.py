@@ -7,13 +7,21 @@ from typing import Any
 import pytest
 from recorder import IMAGE, Recording, record
 
+from components.delivery import Delivery
 from components.image import Image, ImageArgs
 from components.stack import Stack
 
 DIGEST = "0123456789abcdef" * 4
 
 
-def declare(*, preview: bool = False, digest: str = DIGEST, target: str | None = None) -> Recording:
+def declare(
+    *,
+    preview: bool = False,
+    digest: str = DIGEST,
+    target: str | None = None,
+    remote: bool = False,
+    delivery: Delivery | None = None,
+) -> Recording:
     args = ImageArgs(
         stack=Stack("dev"),
         component="app",
@@ -21,6 +29,8 @@ def declare(*, preview: bool = False, digest: str = DIGEST, target: str | None =
         dockerfile="../main/images/node/app.Dockerfile",
         digest=digest,
         target=target,
+        remote=remote,
+        delivery=delivery,
         build_args={"DEPENDENCIES": "all"},
     )
     return record(lambda: Image("image-app", args), preview=preview)
@@ -90,3 +100,20 @@ def test_in_a_preview_the_content_is_not_known_yet() -> None:
 def test_the_build_is_a_child_of_the_component() -> None:
     recording = declare()
     assert [child.name for child in recording.children(recording.component("Image"))] == ["image-app-build"]
+
+
+def test_on_a_server_it_is_built_by_dockers_api_which_writes_no_log() -> None:
+    build = declare(remote=True).named("image-app-build").inputs["build"]
+    assert build["useLegacyBuilder"] is True
+    assert "buildLogFile" not in build
+    assert build["labels"] == build["label"], "each builder knows them by a name of its own"
+    assert "useLegacyBuilder" not in declare().named("image-app-build").inputs["build"]
+
+
+def test_with_a_delivery_the_image_is_the_one_that_was_brought() -> None:
+    delivery = Delivery(stack=Stack("dev"), docker_host="ssh://monopco@a:22", built_on="here", registry=None)
+    recording = declare(delivery=delivery)
+    step = recording.named("image-app-bring")
+    assert recording.waits_for(step) >= {"image-app-build"}
+    assert step.inputs["environment"]["REFERENCE"] == f"monopco-dev/app:{DIGEST[:12]}"
+    assert step.inputs["environment"]["IMAGE"] == "sha256:image-app-build"

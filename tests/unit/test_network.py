@@ -37,4 +37,7 @@ def test_the_bridge_is_a_child_of_the_component(recording: Recording) -> None:
 
 
 def test_containers_get_the_name_by_which_docker_knows_the_network(recording: Recording) -> None:
-    assert recording.outputs(recording.component("Network")) == {"networkName": "monopco-dev-network"}
+    assert recording.outputs(recording.component("Network")) == {
+        "networkName": "monopco-dev-network",
+        "networkId": "network-bridge-id",
+    }

@@ -24,8 +24,8 @@ MADE, OTHER = release(1), release(2)
 LEFT_OUT = re.compile(r"proxy-|image-proxy|schema-|switch-|retention-")
 # What a first one makes besides: nobody is sent to its containers.
 FIRST_ONLY = re.compile(r"release-|usable-schema-check")
-# Beginnings of names instead of names.
-OPEN = ("release-*",)
+# Beginnings of names instead of names, and the component whose resources they mean.
+OPEN = {"release-*": "Release", "machine-*": "Machine"}
 
 
 def needed(recording: Recording) -> set[str]:
@@ -79,10 +79,11 @@ class TestTargets:
                 assert len(meant(target, recorded(name, folder))) <= 1, target
 
     @pytest.mark.parametrize("name", ["dev deployed", "external deployed"])
-    def test_one_pattern_means_the_release_and_nothing_else(self, name: str, folder: Path) -> None:
+    def test_the_other_patterns_mean_all_of_a_component_and_nothing_else(self, name: str, folder: Path) -> None:
         recording = recorded(name, folder)
-        release = {one.name for one in recording.children(recording.component("Release"))}
-        assert meant_by(OPEN, recording) == release
+        for target, kind in OPEN.items():
+            made = {one.name for each in recording.of_type(COMPONENT + kind) for one in recording.children(each)}
+            assert meant_by([target], recording) == made
 
 
 class Building(Pulumi):

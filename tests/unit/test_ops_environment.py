@@ -41,6 +41,12 @@ def test_a_backend_of_the_users_own_is_kept(own: dict[str, str]) -> None:
     assert variables(given)["PULUMI_CREDENTIALS_PATH"] == str(Path.home() / ".pulumi")
 
 
+def test_a_backend_and_a_token_that_are_empty_are_none() -> None:
+    given = {**OWN, "PULUMI_BACKEND_URL": "", "PULUMI_ACCESS_TOKEN": ""}
+    assert uses_own_state(given)
+    assert variables(given)["PULUMI_BACKEND_URL"] == f"file://{STATE}"
+
+
 @pytest.mark.parametrize("name", ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"])
 def test_a_passphrase_of_the_users_own_is_kept(name: str) -> None:
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in variables({**OWN, name: "x"})

@@ -108,3 +108,21 @@ def test_a_failure_is_told_where_it_happens(shown: io.StringIO) -> None:
     failed = {"resOpFailedEvent": {"metadata": {"urn": APP, "op": "create", "type": kind(APP)}}}
     follow(pre(APP, "create"), failed)
     assert shown.getvalue() == "! failed          container release-1a2b-1\n"
+
+
+def test_how_far_an_image_has_come_is_told_without_a_terminal_too(shown: io.StringIO) -> None:
+    brings = "urn:pulumi:prod::monopco::monopco:components:Image$command:local:Command::image-app-bring"
+    step = "urn:pulumi:prod::monopco::monopco:components:Schema$command:local:Command::schema-migrate"
+
+    def says(urn: str, message: str) -> dict[str, Any]:
+        event = diagnostic("info", message, urn)
+        event["diagnosticEvent"]["ephemeral"] = True
+        return event
+
+    follow(
+        pre(brings, "create"),
+        says(brings, "a:1: 20 % of 9.0 MB sent\n"),
+        pre(step, "create"),
+        says(step, "one script\n"),
+    )
+    assert shown.getvalue() == "  a:1: 20 % of 9.0 MB sent\n"

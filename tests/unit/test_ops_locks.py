@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,15 @@ def test_of_a_lock_from_elsewhere_nobody_can_tell(tmp_path: Path) -> None:
     write(tmp_path, "a", hostname="elsewhere")
     (lock,) = locks.of_stack("dev", tmp_path)
     assert not lock.abandoned(proc(tmp_path, 1, "init"))
+
+
+def test_who_holds_a_stack_elsewhere_is_read_from_pulumis_refusal() -> None:
+    refusal = (
+        "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
+        "lock file with `pulumi cancel`.\n  s3://states/.pulumi/locks/organization/monopco/prod/91.json?region=x: "
+        "created by ann@laptop (pid 4711) at 2026-11-25T05:32:45Z"
+    )
+    (lock,) = locks.told(refusal)
+    assert (lock.user, lock.host, lock.process) == ("ann", "laptop", 4711)
+    assert lock.since == datetime(2026, 11, 25, 5, 32, 45, tzinfo=timezone.utc)
+    assert locks.told("something else") == []

@@ -17,7 +17,7 @@ from ops.stack_file import StackFile
 DOCKER = """\
 #!/bin/sh
 here=$(dirname "$0")
-printf '%s\\n' "$*" >>"$here/asked"
+printf '%s\\n' "${DOCKER_HOST:+$DOCKER_HOST }$*" >>"$here/asked"
 for name; do :; done
 [ ! -f "$here/$name.log" ] || cat "$here/$name.log"
 [ ! -f "$here/$name.err" ] || cat "$here/$name.err" >&2
@@ -121,10 +121,10 @@ def test_docker_is_asked_for_as_many_lines(
 def test_docker_elsewhere_is_asked_there(
     said: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = {"monopco:server": {"host": "b", "user": "a", "port": 22}}
+    server = {"monopco:server": {"host": "b", "port": 22}}
     monkeypatch.setattr(StackFile, "read", staticmethod(lambda name: StackFile(name, server, {})))
     shown(capsys, component=Component.DATABASE)
-    assert asked(said) == {"--host ssh://a@b:22 logs --tail 100 database-1"}
+    assert asked(said) == {"ssh://monopco@b:22 logs --tail 100 database-1"}
 
 
 @pytest.mark.usefixtures("said")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -92,6 +93,22 @@ def test_a_lock_is_told_with_its_holder(said: Path, monkeypatch: pytest.MonkeyPa
     assert caught.code == FAILED
 
 
+@pytest.mark.parametrize("run", [Pulumi.check, Pulumi.outputs])
+def test_notes_beside_the_state_that_a_kill_cut_short_are_removed_by_every_run(
+    said: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[Pulumi], object]
+) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.delenv("PULUMI_ACCESS_TOKEN", raising=False)
+    monkeypatch.setattr(pulumi, "STATE", said)
+    folder = said / ".pulumi" / "stacks" / "monopco"
+    folder.mkdir(parents=True)
+    for name, text in (("dev.json", ""), ("dev.json.attrs", '{"md5"'), ("dev.json.bak.attrs", '{"md5": ""}')):
+        (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(CommandError):
+        run(Pulumi("dev"))
+    assert sorted(file.name for file in folder.iterdir()) == ["dev.json", "dev.json.bak.attrs"]
+
+
 def test_a_traceback_goes_to_a_file_and_leaves_its_last_line(said: Path) -> None:
     text = 'Program failed:\nTraceback (most recent call last):\n  File "x"\nValueError: boom\n\n'
     assert plain(text) == "ValueError: boom\n  (all of it: logs/last-error.log)"
@@ -101,6 +118,7 @@ def test_a_traceback_goes_to_a_file_and_leaves_its_last_line(said: Path) -> None
 @pytest.mark.parametrize(
     ("said_by_the_plugin", "told"),
     [
+        ('Process exited with status 1: running "if [ 1 ]; then\\n  echo \\"a\\"":\nno memory', "no memory"),
         (
             'exit status 1: running "#!/bin/sh\\nset -eu\\nprintf \\"%s\\\\n\\" \\"$A\\"\\n":\nNo answer.\n',
             "No answer.",
@@ -115,10 +133,35 @@ def test_a_traceback_goes_to_a_file_and_leaves_its_last_line(said: Path) -> None
         ('exit status 1: nothing of ours is "quoted"', 'exit status 1: nothing of ours is "quoted"'),
         ("error: plain words", "plain words"),
     ],
-    ids=["a script", "a backslash at its end", "nothing said", "in the middle", "two of them", "another", "no script"],
+    ids=[
+        "on a server",
+        "a script",
+        "a backslash at its end",
+        "nothing said",
+        "in the middle",
+        "two of them",
+        "another",
+        "no script",
+    ],
 )
 def test_the_script_that_the_command_plugin_quotes_is_left_out(said_by_the_plugin: str, told: str) -> None:
     assert plain(said_by_the_plugin).strip() == told
+
+
+@pytest.mark.parametrize(
+    ("said_by_the_plugin", "what_to_do"),
+    [
+        (
+            "connecting to a:22: after 2 failed attempts: ssh: handshake failed: ssh: unable to authenticate",
+            "authorized_keys",
+        ),
+        ("connecting to a:22: ssh: handshake failed: ssh: host key mismatch", "monopco:server.hostKey"),
+    ],
+)
+def test_what_a_server_is_refused_for_comes_with_what_to_do(said_by_the_plugin: str, what_to_do: str) -> None:
+    first, second = plain(said_by_the_plugin).split("\n")
+    assert first == said_by_the_plugin
+    assert what_to_do in second
 
 
 def test_what_a_killed_run_had_begun_is_read_from_the_projects_own_state(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import typer
+from authorities import DAY, NOW
 
-from ops import console, containers, proxy, status
+from ops import caretaker, certificate, console, containers, proxy, status
+from ops.certificate import Served
 from ops.containers import Container
+from ops.errors import CommandError
 from ops.proxy import Proxy
 from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
-from ops.status import last_switch
+from ops.status import last_backups, last_switch
 
 SWITCH: dict[str, Any] = {
     "release": "def",
@@ -25,6 +30,8 @@ SWITCH: dict[str, Any] = {
     "waited_seconds": 0.4,
     "watch": {"verdict": "good", "seconds": 30.2},
 }
+SITE = {"monopco:domain": {"name": "monopco.fr", "aliases": []}}
+SERVED = Served(names=("monopco.fr",), issuer="CN=R", begin=NOW - DAY, end=NOW + 60 * DAY, serial="1f", problem="")
 BEGINNING = "last switch: abc to def at 2026-11-23T07:00:00Z, "
 
 
@@ -89,13 +96,20 @@ class TestFields:
             "front": Proxy("two", None, {**state, "maintenance": False}),
             "outputs": {"url": "https://localhost", "release": "program", "containers": ["one", "two"]},
             "pinned": {},
+            "certificate": SERVED,
+            "trouble": "",
         }
+        monkeypatch.setattr(certificate, "of_stack", lambda _file, _outputs: found["certificate"])
+        monkeypatch.setattr(certificate, "order_trouble", lambda _stack, _host: found["trouble"])
         monkeypatch.setattr(containers, "of_stack", lambda _stack, _host: found["containers"])
         monkeypatch.setattr(proxy, "of_stack", lambda _stack, _host: found["front"])
+        monkeypatch.setattr(caretaker, "of_stack", lambda _stack, _host: None)
         monkeypatch.setattr(Pulumi, "exists", lambda _self: found["outputs"] is not None)
         monkeypatch.setattr(Pulumi, "outputs", lambda _self: found["outputs"])
         monkeypatch.setattr(
-            StackFile, "read", staticmethod(lambda name: StackFile(name, {"monopco:pinned": found["pinned"]}, {}))
+            StackFile,
+            "read",
+            staticmethod(lambda name: StackFile(name, {"monopco:pinned": found["pinned"], **SITE}, {})),
         )
         return found
 
@@ -128,8 +142,10 @@ class TestFields:
             "switch": SWITCH,
             "requests": {},
             "pinned": "def",
+            "certificate": {**SERVED.fields(["monopco.fr"]), "trouble": None},
             "healthy": True,
             "missing": [],
+            "backups": None,
         }
 
     def test_without_a_proxy_the_program_knows_the_release(
@@ -162,3 +178,51 @@ class TestFields:
         world |= {"containers": [], "front": None, "outputs": None}
         told = self.fields(monkeypatch, code=1)
         assert (told["release"], told["url"], told["healthy"]) == (None, None, False)
+
+    @pytest.mark.parametrize(
+        "shown",
+        [
+            replace(SERVED, end=NOW - timedelta(hours=1)),
+            replace(SERVED, names=("other.fr",)),
+            replace(SERVED, issuer=certificate.TEMPORARY),
+            None,
+        ],
+        ids=["ended", "other names", "temporary", "nothing answers"],
+    )
+    @pytest.mark.usefixtures("world")
+    def test_a_site_without_a_certificate_that_fits_is_not_well(
+        self, monkeypatch: pytest.MonkeyPatch, shown: Served | None
+    ) -> None:
+        def of_stack(_file: StackFile, _outputs: dict[str, Any]) -> Served:
+            if shown is None:
+                raise CommandError("No TLS")
+            return shown
+
+        monkeypatch.setattr(certificate, "of_stack", of_stack)
+        assert self.fields(monkeypatch, code=1)["healthy"] is False
+
+    def test_an_order_that_failed_is_told_and_the_site_is_well_as_long_as_its_certificate_is(
+        self, monkeypatch: pytest.MonkeyPatch, world: dict[str, Any]
+    ) -> None:
+        world["trouble"] = "No certificate for monopco.fr"
+        told = self.fields(monkeypatch)
+        assert (told["certificate"]["trouble"], told["healthy"]) == ("No certificate for monopco.fr", True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({"places": {}, "problems": ["no answer"]}, "backups: nothing known; 1 problem: ./monopco backups"),
+        ({"places": {"local": {"newest": None}}, "problems": []}, "backups: local none yet, not proved yet"),
+    ],
+)
+def test_the_backups_are_one_line(facts: dict[str, Any], line: str) -> None:
+    assert last_backups(facts) == line
+
+
+def test_the_line_on_the_backups_tells_of_each_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "since", lambda text: {"a": "3 h", "b": "2 d"}[text])
+    places = {"remote": {"newest": {"at": "a"}}, "local": {"newest": {"at": "a"}, "proved_at": "b"}}
+    assert last_backups({"places": places, "problems": ["x", "y"]}) == (
+        "backups: local 3 h ago, proved 2 d ago; remote 3 h ago, not proved yet; 2 problems: ./monopco backups"
+    )

@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 from environments import Environment, recorded
-from recorder import COMMAND, COMPONENT, CONTAINER, IMAGE, NETWORK, PROVIDER, STACK, VOLUME, Recording, Resource
+from recorder import (
+    COMMAND,
+    COMPONENT,
+    CONTAINER,
+    IMAGE,
+    NETWORK,
+    PROVIDER,
+    REMOTE_COMMAND,
+    STACK,
+    VOLUME,
+    Recording,
+    Resource,
+)
 
 LABELLED = (CONTAINER, NETWORK, VOLUME)
 DOCKER = (*LABELLED, IMAGE)
@@ -46,7 +58,7 @@ class TestTree:
         components = [one for one in recording.resources if one.type.startswith(COMPONENT)]
         assert [one.name for one in components if not recording.registered.get(one.urn)] == []
 
-    @pytest.mark.parametrize("stack", ["dev", "prod", "external", "pinned"])
+    @pytest.mark.parametrize("stack", ["dev", "acme", "prod", "external", "pinned"])
     def test_a_preview_shows_what_a_deployment_makes(self, stack: str, folder: Path) -> None:
         shown, made = (
             {(one.type, one.name) for one in recorded(f"{stack} {what}", folder).resources}
@@ -71,9 +83,23 @@ class TestDocker:
         host = {"dev": None, "prod": "ssh://monopco@monopco.fr:22"}[environment.stack]
         provider = recording.named("docker", PROVIDER)
         assert provider.inputs.get("host") == host
-        assert {one.name for one in of_types(recording, DOCKER) if one.provider != provider.urn} == set()
+        elsewhere = [one for one in of_types(recording, DOCKER) if one.provider != provider.urn]
+        # Images are built on the machine that deploys.
+        builders = {recording.named("docker-here", PROVIDER).urn} if host else set()
+        assert {one.provider for one in elsewhere} == builders
+        assert {one.type for one in elsewhere} == ({IMAGE} if host else set())
         for step in recording.of_type(COMMAND):
-            assert step.inputs["environment"].get("DOCKER_HOST") == host, step.name
+            told = step.inputs["environment"]
+            assert told.get("SERVER" if "PROGRAM" in told else "DOCKER_HOST") == host, step.name
+
+    def test_every_image_that_runs_on_a_server_is_brought_there(
+        self, recording: Recording, environment: Environment
+    ) -> None:
+        brought = {one.name for one in recording.of_type(COMMAND) if "PROGRAM" in one.inputs["environment"]}
+        built = {one.name.removesuffix("-build") for one in recording.of_type(IMAGE)}
+        used_here = {"image-runtime", "image-build"}
+        wanted = {"server-base", *(f"{name}-bring" for name in built - used_here)}
+        assert brought == (wanted if environment.stack == "prod" else set())
 
     def test_only_the_proxy_publishes_ports(self, recording: Recording) -> None:
         assert [one.name for one in recording.of_type(CONTAINER) if one.inputs.get("ports")] == ["proxy-server"]
@@ -104,15 +130,16 @@ class TestDocker:
         self, recording: Recording, environment: Environment
     ) -> None:
         for container in recording.of_type(CONTAINER):
-            networks = [network["name"] for network in container.inputs["networksAdvanced"]]
-            assert networks == [f"monopco-{environment.stack}-network"], container.name
-            assert "networkMode" not in container.inputs, container.name
+            if not container.name.startswith("monitoring-"):
+                networks = [network["name"] for network in container.inputs["networksAdvanced"]]
+                assert networks == [f"monopco-{environment.stack}-network"], container.name
+                assert "networkMode" not in container.inputs, container.name
 
     def test_the_data_is_protected_in_prod_and_nothing_else_is(
         self, recording: Recording, environment: Environment, name_of_environment: str
     ) -> None:
         protected = {one.name for one in recording.resources if one.protect}
-        data = {"schema-restore-points"} | (
+        data = {"schema-restore-points", "repository-volume"} | (
             {"database-data"} if not name_of_environment.startswith("external") else set()
         )
         assert protected == (data if environment.stack == "prod" else set())
@@ -132,10 +159,18 @@ class TestOrder:
             "release-healthy",
             "schema-migrate",
             "proxy-configuration",
-            "proxy-certificate",
             "proxy-server",
             "server-check",
         }
+        ordered = {one.name for one in recording.resources} & {"certificate-timer"}
+        assert ordered or before & {"certificate-files", "certificate-self-signed"}
+
+    def test_an_authority_is_waited_for_last_so_that_it_holds_no_release_up(self, folder: Path) -> None:
+        recording = recorded("acme deployed", folder)
+        assert "switch-traffic" in recording.waits_for(recording.named("issuance-wait"))
+        assert "proxy-configuration" in recording.waits_for(recording.named("certificate-timer"))
+        before = recording.waits_for(recording.named("switch-traffic"))
+        assert [name for name in before if name.startswith(("certificate-", "image-acme", "issuance-"))] == []
 
     def test_no_request_before_the_containers_are_healthy_and_the_release_is_recorded(self, built: Recording) -> None:
         assert {"release-healthy", "checkpoint-record"} <= built.waits_for(built.named("switch-traffic"))
@@ -189,9 +224,18 @@ class TestOrder:
         assert "database-server" not in before
 
     def test_the_machine_is_checked_before_anything_is_done_on_it(self, recording: Recording) -> None:
-        harmless = {"docker", "server-check"} | {one.name for one in recording.resources if "random:" in one.type}
+        harmless = {"docker", "docker-here", "server-base", "server-check"} | {
+            one.name for one in recording.resources if "random:" in one.type
+        }
+        harmless |= {one.name for one in recording.resources if one.name.startswith("machine-")}
         acting = [one for one in recording.resources if one.custom and one.name not in harmless]
         assert [one.name for one in acting if "server-check" not in recording.waits_for(one)] == []
+
+    def test_a_server_is_set_up_before_its_docker_is_used(self, recording: Recording) -> None:
+        steps = {one.name for one in recording.of_type(REMOTE_COMMAND)}
+        assert bool(steps) == (recording.named("docker").inputs.get("host") is not None)
+        assert steps <= recording.waits_for(recording.named("docker"))
+        assert steps <= recording.waits_for(recording.named("server-check"))
 
     def test_the_app_is_built_on_images_of_ours(self, built: Recording) -> None:
         assert {"image-runtime-build", "image-build-build"} <= built.waits_for(built.named("image-app-build"))

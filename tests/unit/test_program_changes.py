@@ -7,13 +7,14 @@ from typing import Any
 
 import pulumi
 import pytest
-from environments import dev, external, prod, prod_with_files, recorded
+from environments import dev, external, prod_with_files, recorded
 from recorder import STACK, Recording, StackConfig, record_program
 
 # The steps that another release takes; all else of it has its id in its name, and is made besides what serves.
 MOVED = {
     "usable-schema-check",
     "serial-number",
+    "assets-keep",
     "release-healthy",
     "checkpoint-record",
     "schema-migrate",
@@ -32,8 +33,10 @@ class TestExternalDatabase:
         assert not names & {"database-server", "database-data", "database-roles"}
 
     def test_it_is_asked_before_anything_else_changes(self, elsewhere: Recording) -> None:
-        first = {"docker", "server-check", "image-database-build", "database-check"}
+        first = {"docker", "docker-here", "server-base", "server-check", "database-check"}
+        first |= {"image-database-build", "image-database-bring"}
         first |= {one.name for one in elsewhere.resources if "random:" in one.type}
+        first |= {one.name for one in elsewhere.resources if one.name.startswith("machine-")}
         later = [one for one in elsewhere.resources if one.custom and one.name not in first]
         assert len(later) > 10
         assert [one.name for one in later if "database-check" not in elsewhere.waits_for(one)] == []
@@ -63,8 +66,10 @@ class TestChanges:
         (source / "src" / "index.js").write_text("console.log(2);\n", encoding="utf-8")
         before, after = self.both(folder, prod_with_files(folder).changed("app", source=str(source)))
         assert self.changed(before, after) == {
+            "server-base",
             "server-check",
             "image-app-build",
+            "image-app-bring",
             *MOVED,
         }
         assert before.exports["release"] != after.exports["release"]
@@ -100,7 +105,12 @@ class TestChanges:
 
     def test_another_number_of_releases_to_keep_only_prunes(self, folder: Path) -> None:
         before, after = self.both(folder, prod_with_files(folder).changed("app", keepReleases=9))
-        assert self.changed(before, after) == {"retention-prune"}
+        assert self.changed(before, after) == {"assets-keep", "retention-prune"}
+
+    def test_without_a_folder_of_assets_the_proxy_is_given_none(self, folder: Path) -> None:
+        before, after = self.both(folder, prod_with_files(folder).changed("app", assets=None))
+        gone = {one.urn for one in before.resources} - {one.urn for one in after.resources}
+        assert {urn.rpartition("::")[2] for urn in gone} == {"assets", "assets-keep"}
 
     def test_another_time_of_watching_only_tells_the_switch(self, folder: Path) -> None:
         before, after = self.both(folder, prod_with_files(folder).changed("app", watchSeconds=9))
@@ -140,11 +150,6 @@ class TestMistakes:
         assert self.refuse(prod_with_files(folder).changed("app", replicas=0)) == (
             "1 mistake in the configuration; nothing was touched\n"
             "  - app.replicas: must be greater than or equal to 1 (got 0)"
-        )
-
-    def test_a_certificate_that_cannot_be_had_yet_is_refused_before_the_first_resource(self, folder: Path) -> None:
-        assert self.refuse(prod(folder)) == (
-            "tls.mode: acme can be previewed, but not deployed yet; use files or self-signed"
         )
 
 

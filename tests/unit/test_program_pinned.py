@@ -36,6 +36,7 @@ from record import Record
 STEPS = {
     "usable-schema-check",
     "serial-number",
+    "assets-keep",
     "release-healthy",
     "checkpoint-record",
     "schema-migrate",
@@ -62,7 +63,11 @@ def configuration(recording: Recording, release: str) -> dict[str, str]:
 
 
 def test_nothing_of_the_app_is_built(again: Recording) -> None:
-    assert {one.name for one in again.of_type(IMAGE)} == {"image-database-build", "image-proxy-build"}
+    assert {one.name for one in again.of_type(IMAGE)} == {
+        "image-database-build",
+        "image-proxy-build",
+        "image-monitoring-build",
+    }
 
 
 def test_the_tables_are_asked_about_before_anything_of_the_release_is_started(again: Recording) -> None:
@@ -79,7 +84,7 @@ def test_the_scripts_do_not_wait_for_a_release_that_was_healthy_before(again: Re
 
 def test_a_release_that_is_recorded_waits_neither_for_its_number_nor_for_its_record(again: Recording) -> None:
     started = [*again.of_type(CONTAINER), again.named("schema-migrate"), again.named("switch-traffic")]
-    assert len(started) == 6
+    assert len(started) == 13
     for resource in started:
         assert not {"serial-number", "checkpoint-record"} & again.waits_for(resource), resource.name
 
@@ -120,7 +125,7 @@ def test_its_containers_are_the_ones_that_ran_before(pinned_deployed: Recording,
         for recording in (recorded("prod deployed", folder), pinned_deployed)
     )
     images = [inputs.pop("image") for inputs in (*before.values(), *after.values())]
-    assert len(images) == 8
+    assert len(images) == 22
     assert after == before
 
 

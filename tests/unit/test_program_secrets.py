@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from environments import RECORD_KEY, Environment, recorded
+from environments import RECORD_KEY, RECORD_PASSWORD, Environment, recorded
 from recorder import CONTAINER, Recording
 from values import in_clear, is_secret, reveal, spellings, texts
 
@@ -33,19 +33,31 @@ class TestSecrets:
             hidden += [text for text in texts(reveal(stdin)) if is_secret(stdin)]
             elsewhere += list(texts(reveal(inputs)))
         for secret in environment.secrets:
-            if secret == RECORD_KEY:  # it seals, and nobody else needs it
+            if secret in (RECORD_KEY, RECORD_PASSWORD, RECORD_PASSWORD):  # it seals, and nobody else needs it
                 assert [text for text in hidden if any(one in text for one in spellings(secret))] == []
             else:
                 assert [text for text in hidden if any(one in text for one in spellings(secret))], secret
             assert [text for text in elsewhere if any(one in text for one in spellings(secret))] == [], secret
 
     def test_only_secret_outputs_hold_one(self, deployed: Recording) -> None:
-        assert {name for name, value in deployed.exports.items() if is_secret(value)} == {"databaseUrl"}
+        assert {name for name, value in deployed.exports.items() if is_secret(value)} == {"databaseUrl", "backupKey"}
+
+    def test_the_way_to_the_monitorings_page_is_one_too(self, folder: Path) -> None:
+        exports = recorded("prod deployed", folder).exports
+        assert is_secret(exports["dashboard"])
+        assert reveal(exports["dashboard"]) == {
+            "url": "https://monopco.fr/_monopco/",
+            "user": "monopco",
+            "password": "generated.secrets-page-password",
+        }
 
 
 class TestOutputs:
-    def test_they_are_the_ones_that_are_documented(self, recording: Recording) -> None:
-        assert set(recording.exports) == {
+    def test_they_are_the_ones_that_are_documented(self, recording: Recording, environment: Environment) -> None:
+        watched = {"dashboard"} if environment.stack == "prod" else set()
+        assert set(recording.exports) - watched == {
+            "backupKey",
+            "backupKeyVersion",
             "url",
             "release",
             "sourceRelease",
@@ -76,7 +88,7 @@ class TestOutputs:
     def test_dev_is_found_on_this_machine(self, deployed: Recording) -> None:
         assert (deployed.exports["url"], deployed.exports["domain"]) == ("https://localhost:8443", "localhost")
         assert deployed.exports["dnsRecords"] == []
-        assert deployed.exports["caCertificate"] == "printed by proxy-certificate"
+        assert deployed.exports["caCertificate"] == "printed by certificate-self-signed"
 
     def test_prod_is_found_at_its_name(self, folder: Path) -> None:
         exports = recorded("prod deployed", folder).exports

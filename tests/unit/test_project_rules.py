@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from recorder import PROJECT
 
 COMPONENTS = sorted((PROJECT / "components").glob("*.py"))
 PROGRAM = [
-    PROJECT / f"{name}.py" for name in ("__main__", "plan", "record", "settings", "sections", "source")
+    PROJECT / f"{name}.py"
+    for name in ("__main__", "guard", "plan", "policies", "record", "settings", "sections", "source")
 ] + COMPONENTS
 TESTS = sorted((PROJECT / "tests").rglob("*.py"))
 REQUIREMENTS = sorted(PROJECT.glob("requirements*.txt"))
@@ -253,3 +255,8 @@ def test_no_package_registry_is_named() -> None:
         if host in path.read_bytes()
     }
     assert naming == set()
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.glob("images/*/bin/*")), ids=lambda path: "/".join(path.parts[-3::2]))
+def test_what_images_run_can_be_run(path: Path) -> None:
+    assert os.access(path, os.X_OK)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import pulumi
 import pytest
 from recorder import COMMAND, CONTAINER, VOLUME, Recording, record
-from values import is_secret, reveal
 
 from components.proxy import Proxy, ProxyArgs, nginx_configuration
 from components.stack import Stack
@@ -29,16 +27,14 @@ ARGS = ProxyArgs(
     content_security_policy="default-src 'self'",
     hsts_seconds=600,
     drain_seconds=30,
-    certificate=None,
 )
 
 
-def declare(*, given: str | None = None, preview: bool = False, **changes: Any) -> Recording:
+def declare(**changes: Any) -> Recording:
     def run() -> None:
-        certificate = pulumi.Output.secret(given) if given else None
-        Proxy("proxy", dataclasses.replace(ARGS, certificate=certificate, **changes))
+        Proxy("proxy", dataclasses.replace(ARGS, **changes))
 
-    return record(run, preview=preview)
+    return record(run)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +51,6 @@ def test_what_is_needed_is_inside_the_component(recording: Recording) -> None:
     assert {(child.type, child.name) for child in recording.children(recording.component("Proxy"))} == {
         (VOLUME, "proxy-state"),
         (CONTAINER, "proxy-server"),
-        (COMMAND, "proxy-certificate"),
         (COMMAND, "proxy-configuration"),
     }
 
@@ -93,30 +88,9 @@ def test_nginx_needs_nothing_but_image_network_and_volume_to_start(recording: Re
     assert recording.waits_for(recording.named("proxy-server")) == {"proxy-state"}
 
 
-def test_without_a_certificate_a_local_authority_makes_one_for_all_names(recording: Recording) -> None:
-    environment = recording.named("proxy-certificate", COMMAND).inputs["environment"]
-    assert environment == {"CONTAINER": "proxy-server-id", "NAMES": "monopco.fr www.monopco.fr"}
-
-
-def test_the_local_authoritys_certificate_is_told_so_that_it_can_be_trusted(recording: Recording) -> None:
-    assert recording.outputs(recording.component("Proxy"))["authority"] == "printed by proxy-certificate"
-
-
-def test_a_certificate_that_was_given_is_installed_from_standard_input_and_stays_secret() -> None:
-    certificate = declare(given="marked").named("proxy-certificate").inputs
-    assert is_secret(certificate["stdin"])
-    assert reveal(certificate["stdin"]) == "marked"
-    assert certificate["environment"] == {"CONTAINER": "proxy-server-id"}
-
-
-def test_a_certificate_that_was_given_needs_no_authority() -> None:
-    found = declare(given="marked")
-    assert found.outputs(found.component("Proxy"))["authority"] == ""
-
-
-def test_nginx_is_configured_once_its_certificate_is_there(recording: Recording) -> None:
+def test_nginx_is_configured_as_soon_as_it_is_there(recording: Recording) -> None:
     configuration = recording.named("proxy-configuration", COMMAND)
-    assert {"proxy-certificate", "proxy-server"} <= recording.waits_for(configuration)
+    assert recording.waits_for(configuration) == {"proxy-state", "proxy-server"}
     assert configuration.inputs["stdin"] == nginx_configuration(ARGS)
 
 
@@ -139,6 +113,9 @@ CHANGES: dict[str, Any] = {
     "content_security_policy": "default-src 'none'",
     "hsts_seconds": 7777,
     "drain_seconds": 77,
+    "swarm": True,
+    "dashboard": [],
+    "front": "monopco-dev-front",
 }
 
 
@@ -149,5 +126,5 @@ def test_each_setting_reaches_nginx(field: str) -> None:
 
 
 def test_every_setting_either_reaches_nginx_or_belongs_to_the_container() -> None:
-    container = {"stack", "docker_host", "image_id", "network_name", "address", "http_port", "certificate"}
+    container = {"stack", "docker_host", "image_id", "network_name", "address", "http_port", "behind"}
     assert {field.name for field in dataclasses.fields(ProxyArgs)} == container | set(CHANGES)

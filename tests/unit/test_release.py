@@ -210,6 +210,7 @@ def test_the_outputs_tell_the_proxy_where_the_app_is(recording: Recording) -> No
         "containerIds": [f"release-{ID}-1-id", f"release-{ID}-2-id"],
         "peers": [f"{address(SUBNET, 7, number)}:3000" for number in (1, 2)],
         "healthy": f"healthy {ID} release-{ID}-1-id release-{ID}-2-id",
+        "specification": SPECIFICATION.to_json(),
     }
 
 

@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from environments import write_certificate, write_record
-from loading import APP_KEYS, load, mistakes
+from loading import APP_KEYS, load, mistakes, nested
 from recorder import StackConfig
 from specifications import SPECIFICATION
 
 import record
 import settings
+from components.ssh import Ssh
 from record import Record
+from sections import Sections
 from settings import ConfigError
+from zones.place import Place
 
-SECTION_NAMES = "app, domain, tls, http, network, server, database, rotation, pinned, dns, backups, monitoring"
+KEY = Ed25519PrivateKey.generate()
+SECTION_NAMES = ", ".join(Sections.model_fields)
 
 
-@pytest.mark.parametrize(("section", "key"), settings.SECRET_KEYS)
-def test_a_secret_of_another_type_is_refused_without_showing_it(base: StackConfig, section: str, key: str) -> None:
-    config = base.changed(section, **{key: 271828}).marked_secret(section)
-    assert mistakes(config) == [f"{section}.{key}: must be a text"]
+@pytest.mark.parametrize("location", settings.SECRET_KEYS, ids=".".join)
+def test_a_secret_of_another_type_is_refused_without_showing_it(base: StackConfig, location: tuple[str, ...]) -> None:
+    section, *keys = location
+    config = base.changed(section, **nested(keys, 271828)).marked_secret(section)
+    kind = (
+        "an object of names and values, for example {NAME: value}" if location == ("dns", "credentials") else "a text"
+    )
+    assert mistakes(config) == [f"{'.'.join(location)}: must be {kind}"]
+
+
+@pytest.mark.parametrize("location", [one for one in settings.SECRET_KEYS if one[0] in ("backups", "monitoring")])
+def test_a_secret_further_inside_in_plain_text_is_refused_without_showing_it(
+    base: StackConfig, location: tuple[str, ...]
+) -> None:
+    told = mistakes(base.changed(location[0], **nested(list(location[1:]), "hunter2")))
+    key = ".".join(location)
+    (mistake,) = [one for one in told if one.startswith(f"{key}: is given in plain text")]
+    assert mistake.endswith(f"pulumi config set --secret --path monopco:{key}")
+    assert "hunter2" not in "".join(told)
 
 
 def test_a_database_url_in_plain_text_is_refused_with_the_command_that_sets_it(base: StackConfig) -> None:
@@ -35,12 +63,99 @@ def test_a_database_url_in_plain_text_is_refused_with_the_command_that_sets_it(b
 
 
 def test_an_ssh_key_in_plain_text_is_refused_with_the_command_that_sets_it(base: StackConfig) -> None:
-    assert mistakes(base.changed("server", host="a.fr", privateKey="hunter2")) == [
+    assert mistakes(base.changed("server", host="a.fr", privateKey=private_key())) == [
         (
             "server.privateKey: is given in plain text; remove it, change it where it came from, and set it with: "
             "pulumi config set --secret --path monopco:server.privateKey"
         )
     ]
+
+
+def private_key() -> str:
+    return KEY.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+
+
+def test_who_deploys_shows_the_key_that_is_configured(base: StackConfig) -> None:
+    public = KEY.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    for text in (private_key(), private_key().strip(), pem):
+        assert (
+            load(base.changed("server", host="a.fr", privateKey=text).marked_secret("server")).authorized_key == public
+        )
+    assert load(base).authorized_key == ""
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["hunter2", KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2")).decode()],
+    ids=["no key", "with a passphrase"],
+)
+def test_an_ssh_key_that_cannot_be_used_is_refused_without_showing_it(base: StackConfig, given: str) -> None:
+    (mistake,) = mistakes(base.changed("server", host="a.fr", privateKey=given).marked_secret("server"))
+    assert mistake.startswith("server.privateKey: is not a private key without a passphrase")
+    assert "hunter2" not in mistake
+
+
+def test_access_to_a_dns_provider_in_plain_text_is_refused_with_the_command_that_sets_it(base: StackConfig) -> None:
+    keys = {"mode": "lexicon", "provider": "gandi", "credentials": {"auth_token": "hunter2"}}
+    assert mistakes(base.changed("dns", **keys, ipv4="203.0.113.7")) == [
+        (
+            "dns.credentials: is given in plain text; remove it, change it where it came from, and set it with: "
+            "pulumi config set --secret --path monopco:dns.credentials.NAME"
+        )
+    ]
+
+
+class TestDns:
+    """What the DNS records follow from."""
+
+    def test_the_zone_is_the_domain_unless_it_is_given(self, base: StackConfig) -> None:
+        config = base.changed("domain", name="shop.a.fr")
+        assert load(config).dns_names.zone == "shop.a.fr"
+        assert load(config.changed("dns", zone="a.fr")).dns_names.zone == "a.fr"
+
+    def test_lets_encrypt_alone_may_issue_where_it_is_asked(self, base: StackConfig) -> None:
+        config = base.changed("server", host="203.0.113.7").changed("domain", name="a.fr")
+        acme = config.changed("tls", mode="acme", email="a@a.fr")
+        assert load(config).dns_names.authorities == []
+        assert load(acme).dns_names.authorities == ["letsencrypt.org"]
+        assert load(acme.changed("dns", caa=[])).dns_names.authorities == []
+        assert load(acme.changed("dns", caa=["other.fr"])).dns_names.authorities == ["other.fr"]
+
+    def test_a_person_makes_the_records_unless_there_is_a_place_to_change(self, base: StackConfig) -> None:
+        assert load(base).dns_place is None
+
+    def test_a_server_is_reached_with_its_key(self, base: StackConfig) -> None:
+        keys = {"mode": "rfc2136", "server": "ns1.a.fr:5353", "keyName": "key", "keySecret": "aGVsbG8="}
+        config = base.changed("dns", **keys, ipv4="203.0.113.7").marked_secret("dns")
+        found = load(config)
+        assert found.dns_place == Place(
+            mode="rfc2136",
+            zone="localhost",
+            host="ns1.a.fr",
+            port=5353,
+            key_name="key",
+            key_algorithm="hmac-sha256",
+        )
+        assert json.loads(found.dns_access.get_secret_value()) == {"key_secret": "aGVsbG8=", "credentials": {}}
+
+    def test_a_provider_is_reached_with_its_credentials(self, base: StackConfig) -> None:
+        keys = {"mode": "lexicon", "provider": "gandi", "credentials": {"auth_token": 271828}}
+        found = load(base.changed("dns", **keys, ipv4="203.0.113.7").marked_secret("dns"))
+        assert found.dns_place == Place(mode="lexicon", zone="localhost", provider="gandi")
+        assert json.loads(found.dns_access.get_secret_value())["credentials"] == {"auth_token": "271828"}
+
+    def test_all_mistakes_are_told_at_once(self, base: StackConfig) -> None:
+        keys = {"mode": "lexicon", "provider": "gandi", "credentials": {"auth_token": "x"}}
+        records = [
+            {"name": "_dmarc", "type": "TXT", "value": "v=DMARC1"},
+            {"name": "@", "type": "CNAME", "value": "a.fr"},
+        ]
+        assert mistakes(base.changed("dns", **keys, records=records).marked_secret("dns")) == [
+            "dns.records.1: the zone localhost itself cannot be a CNAME; use A or AAAA",
+            ("dns.records: _dmarc.localhost: a DMARC record begins with v=DMARC1; p=none, quarantine or reject"),
+            "dns.ipv4: is missing; set it to the address that localhost is to point at",
+        ]
 
 
 def test_a_secret_in_plain_text_is_refused_with_the_command_that_sets_it(base: StackConfig) -> None:
@@ -70,7 +185,7 @@ def test_an_unknown_section_is_refused_with_the_known_ones(base: StackConfig) ->
 @pytest.mark.parametrize("text", ["red", "5", "[]", "null"])
 def test_a_section_that_is_no_object_is_refused_with_its_keys(base: StackConfig, text: str) -> None:
     config = StackConfig({**base.values, "monopco:domain": text})
-    assert mistakes(config) == ["domain: must be an object with the keys name, aliases"]
+    assert mistakes(config) == ["domain: must be an object with the keys name, aliases, environments"]
 
 
 @pytest.mark.parametrize("name", ["Prod", "my_stack", "a.b", "-a", "a--b"])
@@ -151,16 +266,19 @@ class TestPinned:
 def test_every_mistake_is_reported_at_once_and_the_first_line_counts_them(base: StackConfig) -> None:
     config = base.changed("app", replicas=0, colour="red", secrets=["KEY"]).changed("http", httpPort=0)
     with pytest.raises(ConfigError) as raised:
-        load(config.changed("server", privateKey="hunter2").with_secrets(COLOUR="red"))
+        load(config.changed("server", host="a.fr", privateKey="hunter2").with_secrets(COLOUR="red"))
     assert str(raised.value) == (
-        "6 mistakes in the configuration; nothing was touched\n"
+        "7 mistakes in the configuration; nothing was touched\n"
         "  - server.privateKey: is given in plain text; remove it, change it where it came from, "
         "and set it with: pulumi config set --secret --path monopco:server.privateKey\n"
         "  - app.replicas: must be greater than or equal to 1 (got 0)\n"
         f"  - app.colour: unknown key; known are {APP_KEYS}\n"
         "  - http.httpPort: must be greater than or equal to 1 (got 0)\n"
         "  - KEY: is missing (app.secrets asks for it); set it with: pulumi config set --secret KEY\n"
-        f"  - COLOUR: unknown key; known are {SECTION_NAMES}, and the names in app.secrets"
+        f"  - COLOUR: unknown key; known are {SECTION_NAMES}, and the names in app.secrets\n"
+        "  - server.privateKey: is not a private key without a passphrase (its value is not shown); make one with "
+        "ssh-keygen -t ed25519 -N '' -f FILE, and set it with: "
+        "pulumi config set --secret --path monopco:server.privateKey < FILE"
     )
 
 
@@ -195,9 +313,10 @@ def pem(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_certificate_and_key_are_read_into_one_secret(base: StackConfig, pem: tuple[Path, Path]) -> None:
-    found = load(base.changed("tls", mode="files", certificateFile=str(pem[0]), keyFile=str(pem[1]))).certificate
+    config = base.changed("domain", name="monopco.fr")
+    found = load(config.changed("tls", mode="files", certificateFile=str(pem[0]), keyFile=str(pem[1]))).certificate
     assert found is not None
-    assert found.get_secret_value() == pem[0].read_text().rstrip() + "\n" + pem[1].read_text() + "\n"
+    assert found.get_secret_value() == pem[0].read_text().rstrip() + "\n" + pem[1].read_text()
 
 
 def test_a_certificate_that_is_not_there_is_named(base: StackConfig, pem: tuple[Path, Path]) -> None:
@@ -237,7 +356,9 @@ def test_without_a_host_docker_is_this_machines_own(base: StackConfig) -> None:
 
 
 def test_with_a_host_docker_is_reached_over_ssh(base: StackConfig) -> None:
-    assert load(base.changed("server", host="a.fr", user="me", port=2222)).docker_host == "ssh://me@a.fr:2222"
+    settings = load(base.changed("server", host="a.fr", user="me", port=2222))
+    assert settings.docker_host == "ssh://monopco@a.fr:2222"
+    assert settings.ssh == Ssh(host="a.fr", port=2222, host_key=None, own_key=False)
 
 
 class TestSecretVersions:

@@ -75,12 +75,33 @@ def test_what_gets_into_the_image_changes_the_digest(source: Path, change: Calla
         "config/.env",
         "npm-debug.log",
         "src/.DS_Store",
+        "lib/__pycache__/a.cpython-313.pyc",
     ],
 )
 def test_what_never_gets_into_the_image_leaves_the_digest_alone(source: Path, name: str) -> None:
     before = folder_digest(source)
     write(source / name)
     assert folder_digest(source) == before
+
+
+def test_a_staged_source_is_what_is_hashed_with_our_dockerfile(source: Path, tmp_path: Path) -> None:
+    (source / ".env").write_text("SECRET=1\n", encoding="utf-8")
+    (source / ".dockerignore").write_text("src\n", encoding="utf-8")
+    (source / "run").write_text("#!/bin/sh\n", encoding="utf-8")
+    (source / "run").chmod(0o755)
+    (source / "link").symlink_to("run")
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text("FROM scratch\n", encoding="utf-8")
+    read = Source.read(tmp_path, str(source), None, [])
+    staged = read.stage(tmp_path, dockerfile)
+    assert sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*") if not path.is_dir()) == [
+        *("01-tables.sql", "link", "monopco.Dockerfile", "package.json", "pnpm-lock.yaml", "run", "src/index.js")
+    ]
+    assert (staged / "link").is_symlink()
+    assert (staged / "run").stat().st_mode & 0o111
+    assert read.stage(tmp_path, dockerfile) == staged
+    dockerfile.write_text("FROM other\n", encoding="utf-8")
+    assert read.stage(tmp_path, dockerfile) != staged
 
 
 def test_the_builder_is_sent_what_the_digest_is_made_of() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from specifications import SPECIFICATION
 
-from components.specification import MADE_BY, Health, Script, Specification
+from components.specification import MADE_BY, Health, Script, Specification, short_id
 
 ID = SPECIFICATION.release_id
 # One thing at a time; each changes what a container of the release does, or what it needs.
@@ -129,3 +129,16 @@ class TestInPlace:
     def test_its_containers_are_made_as_this_version_makes_them(self) -> None:
         older = changed(made_by="0" * 16)
         assert older.in_place(older.subnet, {}).made_by == MADE_BY
+
+
+@pytest.mark.parametrize(
+    ("digest", "name"),
+    [
+        ("0811019978ab", "a811019978"),
+        ("1200000e45ab", "b200000e45"),
+        ("08110199e8a1", "a8110199e8"),
+        ("12ab56789012", "12ab567890"),
+    ],
+)
+def test_no_id_looks_like_a_number_to_whoever_reads_or_writes_a_stack_file(digest: str, name: str) -> None:
+    assert short_id(digest) == name

@@ -32,6 +32,13 @@ def leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}"
 
 
+def at(values: Any, location: tuple[str, ...]) -> Any:
+    """What stands at a place of nested objects; None where there is nothing."""
+    for key in location:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
+
+
 def is_encrypted(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"secure"}
 
@@ -69,5 +76,5 @@ def test_a_stack_file_holds_known_keys_only(name: str) -> None:
 @pytest.mark.parametrize("name", STACK_FILES)
 def test_a_stack_file_holds_no_secret_in_plain_text(name: str) -> None:
     given = configuration(name)
-    found = {f"{section}.{key}": given.get(section, {}).get(key) for section, key in settings.SECRET_KEYS}
+    found = {location: at(given, location) for location in settings.SECRET_KEYS}
     assert {key for key, value in found.items() if value is not None and not is_encrypted(value)} == set()

@@ -47,7 +47,18 @@ def test_a_secret_on_standard_input_stays_wrapped() -> None:
 
 
 def test_docker_elsewhere_is_named_by_the_environment() -> None:
-    assert declare(docker_host="ssh://a@b:22").inputs["environment"] == {"A": "1", "DOCKER_HOST": "ssh://a@b:22"}
+    assert declare(docker_host="tcp://b:22").inputs["environment"] == {"A": "1", "DOCKER_HOST": "tcp://b:22"}
+
+
+def test_docker_on_a_server_is_reached_with_the_settings_for_it() -> None:
+    found = declare(docker_host="ssh://a@b:22", delete="echo bye").inputs
+    assert found["environment"] == {
+        "A": "1",
+        "DOCKER_HOST": "ssh://a@b:22",
+        "MONOPCO_SSH_CONFIG": ".state/ssh/b-22/config",
+    }
+    for text, own in ((found["create"], "echo $A"), (found["delete"], "echo bye")):
+        assert text == f'#!/bin/sh\nPATH="$PWD/components/ssh/bin:$PATH"\nexport PATH\n{own}'
 
 
 def test_docker_on_this_machine_needs_no_name() -> None:
@@ -74,7 +85,7 @@ def test_every_script_is_used_by_a_component(name: str) -> None:
     """Collected by name, so that a script that is left over is noticed. Asking for health is shared."""
     users = [path.name for path in (PROJECT / "components").glob("*.py") if f'"{name}"' in path.read_text("utf-8")]
     assert users
-    assert len(users) == 1 or name == "release/health.sh", users
+    assert len(users) == 1 or name in ("release/health.sh", "service/watch.sh"), users
 
 
 @pytest.mark.parametrize("name", ALL_SCRIPTS)

@@ -124,7 +124,8 @@ elif words[0] != "stop":
 def test_containers_are_stopped_only_when_it_is_known_that_they_do_not_serve(
     code: int, live: str | None, stopped: list[list[str]], tmp_path: Path
 ) -> None:
-    variables = {**declare().named("switch-traffic", COMMAND).inputs["environment"], "CONTAINERS": "one two"}
+    given = declare().named("switch-traffic", COMMAND).inputs["environment"]
+    variables = {**given, "CONTAINERS": "one two", "MEMORY_MB": "500"}
     names = ["release/health.sh", "switch/switch.sh"]
     done = fake_docker.run(tmp_path, names, DOCKER, variables, world={"code": code, "live": live})
     assert done.returncode == 1

@@ -78,9 +78,12 @@ routes["GET /status"] = function()
 end
 
 routes["POST /switch"] = function(arguments)
-    local release, addresses = arguments.release or "", {}
+    local release, name, addresses = arguments.release or "", arguments.name or "", {}
     if not release:match("^[%w._-]+$") or #release > 64 then
         return reply(400, "the release must be 1 to 64 letters, digits, dots, dashes or underscores")
+    end
+    if name ~= "" and not live.valid_name(name) then
+        return reply(400, "not a name with a port: " .. name)
     end
     for address in (arguments.peers or ""):gmatch("[^,]+") do
         if not live.valid(address) then
@@ -91,8 +94,8 @@ routes["POST /switch"] = function(arguments)
     if #addresses == 0 then
         return reply(400, "at least one peer is needed")
     end
-    local mark = handover.mark(release, addresses)
-    local done, problem = live.switch(release, addresses)
+    local mark = handover.mark(release, addresses, name)
+    local done, problem = live.switch(release, addresses, name)
     if not done then
         return reply(500, "the peers could not be written: " .. tostring(problem))
     end

@@ -12,6 +12,8 @@ local IDLE = 2
 local REQUESTS_PER_CONNECTION = 1000
 -- A retry is one more try than the one that every request has.
 local RETRIES = 1
+-- The monitoring's own request: it is counted, but a site that only this one asks has no visitors.
+local PROBE = "monopco-probe"
 local shared = ngx.shared.monopco_live
 
 local M = {}
@@ -27,7 +29,7 @@ function M.admit()
         ledger.refuse(id, closed)
         return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
     end
-    if visitor then
+    if visitor and ngx.var.http_user_agent ~= PROBE then
         ledger.visit()
     end
     if workers.closing() then
@@ -39,9 +41,21 @@ function M.admit()
     end
 end
 
--- nginx lists what it knows of each try.
+-- Access phase of what is answered from the volume: no app is asked, and no visit is counted.
+function M.admit_file()
+    local id = ngx.var.request_id
+    ledger.open(id, ngx.var.remote_addr ~= "127.0.0.1")
+    if workers.closing() then
+        return ngx.exec("@closing_file")
+    end
+    if ngx.req.http_version() < 2 then
+        ledger.promise(id)
+    end
+end
+
+-- The last number of what nginx lists for the tries of a request. Mostly there was one.
 local function last(list)
-    return (list or ""):match("([^ ,:]+)$")
+    return tonumber(list) or tonumber((list or ""):match("([^ ,:]+)$"))
 end
 
 local function is_live(target)
@@ -89,9 +103,10 @@ end)
 
 -- Header filter: tells which release has answered. Pages of the proxy's own are nobody's answer.
 M.announce = event.guard(function()
-    local target = ledger.target(ngx.var.request_id)
-    ledger.answered(ngx.var.request_id)
-    if target and not ngx.ctx.own_page then
+    local id = ngx.var.request_id
+    local target = ledger.target(id)
+    ledger.answered(id)
+    if target and not ledger.taken_over(id) then
         ngx.header["X-Release"] = target.release
     end
 end)
@@ -100,11 +115,10 @@ end)
 M.finish = event.guard(function()
     local id = ngx.var.request_id
     local target = ledger.target(id)
-    if target and ngx.status ~= 499 and last(ngx.var.upstream_bytes_sent) == "0" then
+    if target and ngx.status ~= 499 and last(ngx.var.upstream_bytes_sent) == 0 then
         absence.report(target, is_live)
     end
-    local seconds = tonumber(last(ngx.var.upstream_header_time)) or tonumber(last(ngx.var.upstream_response_time)) or 0
-    ledger.close(id, ngx.status, seconds, ngx.ctx.own_page)
+    ledger.close(id, ngx.status, last(ngx.var.upstream_header_time) or last(ngx.var.upstream_response_time) or 0)
 end)
 
 return M

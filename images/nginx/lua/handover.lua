@@ -22,13 +22,13 @@ local function rounded(seconds)
 end
 
 -- What is known at the moment of a switch; it is compared with later. To be called before the requests change over.
-function M.mark(release, addresses)
+function M.mark(release, addresses, name)
     local from = live.current().release
     ngx.update_time()
     return {
         from = from, release = release, at = ngx.now(), lost = ledger.lost(), visited = ledger.visited(),
         old = watch.measure(recent.figures(from), ledger.figures(from)), new = ledger.figures(release),
-        changes = not live.has(release, addresses), number = shared:incr("switches", 1, 0),
+        changes = not live.has(release, addresses, name), number = shared:incr("switches", 1, 0),
     }
 end
 
@@ -48,11 +48,11 @@ local function new_figures(mark)
     return figures.since(mark.new, ledger.figures(mark.release))
 end
 
--- What the watch found, for the report.
-local function finding(mark, verdict, reason)
+-- What the watch found, for the report. `new` are the figures that were judged: meanwhile there may be more.
+local function finding(mark, verdict, reason, new)
     return {
         verdict = verdict, reason = reason, seconds = verdict == "off" and 0 or rounded(ngx.now() - mark.at),
-        new = figures.summary(new_figures(mark)), old = figures.summary(mark.old),
+        new = figures.summary(new or new_figures(mark)), old = figures.summary(mark.old),
     }
 end
 
@@ -124,7 +124,7 @@ local function look(mark, window)
     end
     local silence = { waiting = ledger.waiting(mark.release), seconds = now - mark.answered_at }
     local verdict, reason = watch.judge(mark, new, silence, ledger.visited(), now - mark.at, window)
-    return verdict and finding(mark, verdict, reason)
+    return verdict and finding(mark, verdict, reason, new)
 end
 
 -- Why a handover cannot go on here; what it did stays, and the next switch settles it.

@@ -3,6 +3,7 @@
 -- killed takes its requests out of the account. Requests from inside the container are nobody's visit: they are in
 -- flight like all others, and in no total.
 local figures = require "monopco.figures"
+local keys = require "monopco.keys"
 local recent = require "monopco.recent"
 local workers = require "monopco.workers"
 
@@ -12,19 +13,33 @@ local NOTED = 0.1
 local shared = ngx.shared.monopco_ledger
 
 local M = {}
+local WITHIN = {} -- by class
+for _, class in ipairs(figures.classes) do
+    WITHIN[class] = "within|" .. class
+end
 local open = {} -- by request id: what is known of a request of this worker that has not ended
 local noted = 0 -- when this worker noted a visit last
+-- Names of accounts, made once: by kind and name, and by release and name.
+local own_keys, total_keys = {}, {}
 
 local function count(key, by)
     shared:incr(key, by, 0)
 end
 
+local function total_key(release, name)
+    return "release|" .. release .. "|" .. name
+end
+
+local function own_key(kind, name)
+    return kind .. "|" .. workers.pid() .. "|" .. name
+end
+
 local function total(release, name, by)
-    count("release|" .. release .. "|" .. name, by)
+    count(keys.once(total_keys, release, name, total_key), by)
 end
 
 local function own(kind, name)
-    return kind .. "|" .. workers.pid() .. "|" .. name
+    return keys.once(own_keys, kind, name, own_key)
 end
 
 -- A process number can be that of a worker which was killed: nothing is in flight yet.
@@ -36,9 +51,9 @@ function M.begin_worker()
     end
 end
 
--- A request came in.
+-- A request came in, perhaps for the second time: for a file that was not there, and then for the app.
 function M.open(id, visitor)
-    open[id] = { visitor = visitor }
+    open[id] = open[id] or { visitor = visitor }
 end
 
 -- It is a visitor's, and an app is asked.
@@ -57,8 +72,10 @@ end
 
 -- The client will be told that its connection is kept.
 function M.promise(id)
-    open[id].promised = true
-    count(own("promised", PROMISED), 1)
+    if not open[id].promised then
+        open[id].promised = true
+        count(own("promised", PROMISED), 1)
+    end
 end
 
 -- The request waits for the first byte of an answer of this release; nil when it does not wait any more.
@@ -102,9 +119,8 @@ end
 
 local function add(release, status, milliseconds)
     local class = figures.class_of(milliseconds)
-    total(release, "total", 1)
     total(release, "milliseconds", milliseconds)
-    total(release, "within|" .. class, 1)
+    total(release, WITHIN[class], 1)
     recent.count(release, class, status >= 500)
     if status >= 500 then
         total(release, "errors_5xx", 1)
@@ -113,8 +129,19 @@ local function add(release, status, milliseconds)
     end
 end
 
--- The request has ended. `seconds` is the time to the first byte of the answer, `by_proxy` says that no app gave it.
-function M.close(id, status, seconds, by_proxy)
+-- No app gives the answer.
+function M.take_over(id)
+    if open[id] then
+        open[id].by_proxy = true
+    end
+end
+
+function M.taken_over(id)
+    return open[id] and open[id].by_proxy
+end
+
+-- The request has ended. `seconds` is the time to the first byte of the answer.
+function M.close(id, status, seconds)
     local known = open[id]
     if not known then
         return
@@ -124,8 +151,11 @@ function M.close(id, status, seconds, by_proxy)
     if known.promised then
         count(own("promised", PROMISED), -1)
     end
-    if known.visitor and by_proxy and status >= 500 and not known.meant then
+    if known.visitor and known.by_proxy and status >= 500 and not known.meant then
         count("lost", 1)
+        if not known.target then
+            count("unanswered", 1)
+        end
     end
     if known.target and known.visitor then
         add(known.target.release, status, seconds * 1000)
@@ -145,6 +175,11 @@ end
 -- Requests of visitors that no app gave an answer to, and that got an error of the proxy's own.
 function M.lost()
     return shared:get("lost") or 0
+end
+
+-- Those of them that reached no app, and so are in the totals of no release.
+function M.unanswered()
+    return shared:get("unanswered") or 0
 end
 
 function M.refused()
@@ -179,11 +214,11 @@ end
 
 -- Figures of a release since nginx started.
 function M.figures(release)
-    local prefix, found = "release|" .. release .. "|", figures.none()
-    found.requests = shared:get(prefix .. "total") or 0
-    found.errors = shared:get(prefix .. "errors_5xx") or 0
+    local found = figures.none()
+    found.errors = shared:get(total_key(release, "errors_5xx")) or 0
     for _, class in ipairs(figures.classes) do
-        found.within[class] = shared:get(prefix .. "within|" .. class)
+        found.within[class] = shared:get(total_key(release, WITHIN[class]))
+        found.requests = found.requests + (found.within[class] or 0)
     end
     return found
 end
@@ -203,7 +238,9 @@ function M.report(live)
         if release then
             releases[release] = releases[release] or empty()
             if name == "within" then
-                releases[release].within[class] = shared:get(key)
+                local within = shared:get(key)
+                releases[release].within[class] = within
+                releases[release].total = releases[release].total + (within or 0)
             else
                 releases[release][name] = shared:get(key)
             end
@@ -218,6 +255,7 @@ end
 
 -- Drops the totals of all releases but these (a set).
 function M.keep_only(releases)
+    total_keys = {}
     for _, key in ipairs(shared:get_keys(0)) do
         local release = key:match("^release|([^|]+)|")
         if release and not releases[release] then

@@ -2,6 +2,8 @@
 -- is one JSON text in shared memory, so that all workers change over at once without a reload, and the same text in a
 -- file of the volume, so that a restart of nginx goes on where it was.
 --
+--   name      what the peers are looked up by (names.lua): NAME:PORT on a swarm, where containers come and go; empty when
+--             the peers are fixed
 --   before    what was live before the last switch, to go back to; false when there is nothing
 --   pending   whether the last switch has yet to be called good or taken back
 --   history   the releases that were live and good before, oldest first
@@ -16,9 +18,9 @@ int fsync(int fd);
 ]]
 
 local FILE = "/var/lib/monopco/peers"
-local FIELDS = { "release", "since", "peers", "maintenance", "switch", "before", "pending", "history" }
+local FIELDS = { "release", "since", "peers", "name", "maintenance", "switch", "before", "pending", "history" }
 local NOTHING = {
-    release = "", since = "", peers = {}, targets = {}, maintenance = false, before = false, pending = false, history = {},
+    release = "", since = "", peers = {}, name = "", targets = {}, maintenance = false, before = false, pending = false, history = {},
 }
 local REMEMBERED = 20 -- releases
 -- Seconds after which a worker that was killed while it wrote holds nobody up any more.
@@ -28,7 +30,7 @@ local POOL_LENGTH = 32
 local shared = ngx.shared.monopco_live
 
 local M = {}
-local text, state = nil, NOTHING
+local version, state = nil, NOTHING
 
 local function octets_fit(host)
     for octet in host:gmatch("%d+") do
@@ -61,6 +63,7 @@ local function parse(json)
     end
     parsed.targets, parsed.history = {}, parsed.history or {}
     parsed.before, parsed.pending = parsed.before or false, parsed.pending or false
+    parsed.name = parsed.name or ""
     for number, address in ipairs(parsed.peers) do
         local host, port = split(tostring(address))
         if not host then
@@ -88,6 +91,16 @@ local function save(json)
     return os.rename(FILE .. ".new", FILE)
 end
 
+-- The version is what each request looks at: it is a number, and the state a text of a kilobyte and more. It comes after
+-- the state, so that whoever sees it sees that state.
+local function remember(json)
+    local done, problem = shared:safe_set("state", json)
+    if done then
+        shared:incr("version", 1, 0)
+    end
+    return done, problem
+end
+
 local function write(changes)
     local now, new = M.current(), {}
     for _, field in ipairs(FIELDS) do
@@ -101,7 +114,7 @@ local function write(changes)
     if not saved and not changes.regardless then
         return nil, problem
     end
-    return shared:safe_set("state", json)
+    return remember(json)
 end
 
 -- Makes the changes that `wanted` gives for the present state. One at a time: maintenance may be switched on while a
@@ -152,20 +165,23 @@ function M.load()
         file:close()
     end
     if json and parse(json) then
-        shared:set("state", json)
+        remember(json)
     elseif json then
         event.tell("the file of the peers is damaged: no app is known until the next switch", { file = FILE })
     end
 end
 
-local function same(now, release, addresses)
-    return now.release == release and table.concat(now.peers, " ") == table.concat(addresses, " ")
+-- Where the peers are looked up, other ones behind the same name are no change.
+local function same(now, release, addresses, name)
+    return now.release == release and now.name == name
+        and (name ~= "" or table.concat(now.peers, " ") == table.concat(addresses, " "))
 end
 
 function M.current()
-    local now = shared:get("state")
-    if now ~= text then
-        text, state = now, now and parse(now) or NOTHING
+    local now = shared:get("version")
+    if now ~= version then
+        local json = shared:get("state")
+        version, state = now, json and parse(json) or NOTHING
     end
     return state
 end
@@ -183,23 +199,38 @@ function M.before()
     end
 end
 
-function M.has(release, addresses)
-    return same(M.current(), release, addresses)
+function M.has(release, addresses, name)
+    return same(M.current(), release, addresses, name)
+end
+
+function M.valid_name(name)
+    local port = tonumber(name:match("^%a[%w._-]*:(%d+)$"))
+    return port ~= nil and port >= 1 and port <= 65535
 end
 
 -- Gives the requests to these addresses from now on; says also when they have them already. A switch before it that
 -- was never called good or bad, because its watch was cut short, counts as good: its release has stayed.
-function M.switch(release, addresses)
+function M.switch(release, addresses, name)
     return change(function(now)
-        if same(now, release, addresses) then
+        if same(now, release, addresses, name) then
             return {}
         end
         local history = history_of(now)
         return {
-            release = release, peers = addresses, history = history, pending = true,
+            release = release, peers = addresses, name = name, history = history, pending = true,
             since = now.release == release and now.since or os.date("!%Y-%m-%dT%H:%M:%SZ"),
-            before = { release = now.release, since = now.since, peers = now.peers, history = history, at = ngx.now() },
+            before = {
+                release = now.release, since = now.since, peers = now.peers, name = now.name, history = history,
+                at = ngx.now(),
+            },
         }
+    end)
+end
+
+-- The addresses that are behind the name now; nothing when it is not the live one's any more.
+function M.follow(name, addresses)
+    return change(function(now)
+        return now.name == name and { peers = addresses } or {}
     end)
 end
 
@@ -215,8 +246,8 @@ function M.revert()
     return change(function(now)
         local back = now.before or NOTHING
         return {
-            release = back.release, since = back.since, peers = back.peers, history = back.history, before = false,
-            pending = false, regardless = true,
+            release = back.release, since = back.since, peers = back.peers, name = back.name or "",
+            history = back.history, before = false, pending = false, regardless = true,
         }
     end)
 end

@@ -1,5 +1,6 @@
 -- Answers that nginx gives in the app's place: JSON for the API, a small page in French and English for people.
 local cjson = require "cjson.safe"
+local ledger = require "monopco.ledger"
 
 local TEXTS = {
     [413] = {
@@ -88,7 +89,7 @@ function M.serve()
     local status = status_to_tell()
     local words = TEXTS[status] or TEXTS[500]
     local json = wants_json()
-    ngx.ctx.own_page = true
+    ledger.take_over(ngx.var.request_id)
     ngx.header["Content-Type"] = json and "application/json" or "text/html; charset=utf-8"
     ngx.header["Cache-Control"] = "no-store"
     ngx.header["Retry-After"] = words.retry_after

@@ -1,6 +1,7 @@
 -- The last five minutes of each release. Every request is counted in the slot of its time, a key per class of times,
 -- and a slot is forgotten by itself: nobody has to clean up, and to read them no list of all keys is needed.
 local figures = require "monopco.figures"
+local keys = require "monopco.keys"
 
 local SLOT = 10 -- seconds
 local SLOTS = 30
@@ -9,6 +10,7 @@ local KEPT = SLOT * (SLOTS + 2)
 local shared = ngx.shared.monopco_recent
 
 local M = {}
+local counting, known -- the slot of now, and its keys
 
 local function prefix(release, slot)
     return release .. "|" .. slot .. "|"
@@ -18,11 +20,22 @@ local function now()
     return math.floor(ngx.time() / SLOT)
 end
 
+local function key(release, name)
+    return prefix(release, counting) .. name
+end
+
+local function key_of(release, name)
+    local slot = now()
+    if slot ~= counting then
+        counting, known = slot, {}
+    end
+    return keys.once(known, release, name, key)
+end
+
 function M.count(release, class, failed)
-    local slot = prefix(release, now())
-    shared:incr(slot .. class, 1, 0, KEPT)
+    shared:incr(key_of(release, class), 1, 0, KEPT)
     if failed then
-        shared:incr(slot .. "errors", 1, 0, KEPT)
+        shared:incr(key_of(release, "errors"), 1, 0, KEPT)
     end
 end
 

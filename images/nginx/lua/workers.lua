@@ -23,7 +23,8 @@ function M.pid()
     return pid
 end
 
--- The title that nginx gives to a process; nil when there is no such worker.
+-- The title that nginx gives to a process; nil when there is no such worker. One that is beginning still bears the
+-- title of the master that it was made from.
 local function title(number)
     local file = io.open("/proc/" .. number .. "/cmdline")
     if not file then
@@ -31,7 +32,7 @@ local function title(number)
     end
     local text = file:read("*a")
     file:close()
-    return text:match("^nginx: worker process[%w ]*")
+    return text:match("^nginx: worker process[%w ]*") or text:match("^nginx: master process")
 end
 
 function M.alive(number)

@@ -6,7 +6,7 @@ use Encode ();
 use Exporter 'import';
 use Statements qw(remarks statements);
 use Stop qw(stop);
-our @EXPORT_OK = qw(read_scripts read_checksums excerpt);
+our @EXPORT_OK = qw(read_scripts read_checksums excerpt unusable);
 
 use constant SHOWN_LINES => 20;
 
@@ -69,14 +69,15 @@ sub _read_script ($name) {
 
 sub _refuse_unusable ($script) {
     for my $statement (@{ $script->{statements} }) {
-        my ($where, $why) = _unusable($statement->{bare}) or next;
+        my ($where, $why) = unusable($statement->{bare}) or next;
         my $line = $statement->{line} + (substr($statement->{bare}, 0, $where) =~ tr/\n//);
         stop(4, "$script->{name}, line $line: $why. Nothing was applied", excerpt($statement, $line));
     }
     return;
 }
 
-sub _unusable ($bare) {
+# Where in a statement, and why, it cannot be run in a transaction of ours; nothing when it can.
+sub unusable ($bare) {
     return ($-[0], q{psql's backslash commands are not SQL and can read files; write SQL instead}) if $bare =~ /\\/;
     return (0, 'the script runs in one transaction of our own; remove BEGIN, COMMIT and ROLLBACK')
         if $bare =~ /\A(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction)\b/i

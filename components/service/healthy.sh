@@ -1,0 +1,2 @@
+await_running || exit 1
+printf 'healthy %s %s\n' "$RELEASE" "$SERVICE"

@@ -1,0 +1,1 @@
+"""What orders the certificate: run inside the image, beside certbot."""

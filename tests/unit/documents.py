@@ -1,0 +1,59 @@
+"""What the documents tell people to type: commands of ours, and keys of the configuration."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from recorder import PROJECT
+
+DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
+# A command ends in a sentence, a table, a pipe, before a comment or the next column; but not inside of quotes.
+_COMMAND = re.compile(r"""(?:'[^'`]*'|"[^"`]*"|(?!(?<!\\)\||[`#;&>)]|  ).)*""")
+_SET = re.compile(r"pulumi config set ([^`#\n|]*)")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One command line as a document has it."""
+
+    place: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.place}: {shlex.join(self.words)}"
+
+
+def commands(paths: list[Path]) -> Iterator[Typed]:
+    """Every `./monopco …` of the documents; of what is optional or one of several, the fullest form."""
+    for path in paths:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            for rest in line.split("./monopco ")[1:]:
+                # [-s STACK] may be given, on\\|off and [--to TIME\\|--backup ID] are one of them.
+                command = _COMMAND.match(rest)
+                text = re.sub(r"\[([^]]*?)\\\|[^]]*\]", r"\1", command[0] if command else "")
+                text = re.sub(r"[\[\]]", " ", text)
+                text = re.sub(r"(\S+?)(?:\\\|\S+)+", r"\1", text)
+                if (words := _words(text)) and re.fullmatch(r"[a-z-]+", words[0]):
+                    yield Typed(f"{path.name}:{number}", tuple(words))
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text.replace("…", ""))
+    except ValueError:  # an apostrophe of the sentence around it
+        return text.split()
+
+
+def keys(paths: list[Path]) -> Iterator[tuple[str, str]]:
+    """Every key of ours that a document sets with --path, and where."""
+    for path in paths:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            for match in _SET.finditer(line):
+                words = match[1].replace('"', "").split()
+                if "--path" in words and (named := [word for word in words if word.startswith("monopco:")]):
+                    yield f"{path.name}:{number}", named[0].removeprefix("monopco:")
