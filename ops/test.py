@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import subprocess
 import sys
 from typing import Annotated
@@ -14,6 +15,11 @@ from ops import checks
 from ops.console import output
 from ops.errors import FAILED, MISTAKE, CommandError
 from ops.places import PROJECT
+
+# With more of them it is no accident.
+TRIED_AGAIN = 3
+# Pytest's own note of what failed.
+_LAST_FAILED = PROJECT / ".pytest_cache" / "v" / "cache" / "lastfailed"
 
 
 class Suite(str, enum.Enum):
@@ -42,10 +48,9 @@ def test(
         passed = _checked()
         passed = _tests("unit", "--numprocesses", "logical") and passed
     if passed and suite in (None, Suite.INTEGRATION):
-        # A file at a time for each core: its tests share an environment.
-        passed = _tests("integration", "--numprocesses", "logical", "--dist", "loadfile")
+        passed = _tests_with_real_parts("integration")
     if passed and suite in (None, Suite.FAULTS):
-        passed = _tests("faults", "--numprocesses", "logical", "--dist", "loadfile")
+        passed = _tests_with_real_parts("faults")
     if not passed:
         raise typer.Exit(FAILED)
 
@@ -69,6 +74,31 @@ def _tests(folder: str, *options: str) -> bool:
     """Whether the tests in tests/`folder` passed. Pytest's summary is the last that is printed."""
     output.rule(f"tests/{folder}", align="left")
     return _python("pytest", f"tests/{folder}", *options) == 0
+
+
+def _tests_with_real_parts(folder: str) -> bool:
+    """The same for tests that meet real machines: files that failed are tried once more, whole, and told.
+
+    A file at a time for each core, because its tests share an environment.
+    """
+    options = ("--numprocesses", "logical", "--dist", "loadfile")
+    _LAST_FAILED.unlink(missing_ok=True)
+    if _tests(folder, *options):
+        return True
+    failed = _failed_files()
+    if not 0 < len(failed) <= TRIED_AGAIN:
+        return False
+    output.rule(f"once more: {' '.join(failed)}", align="left")
+    if _python("pytest", *failed, *options) != 0:
+        return False
+    output.print(f"[yellow]passed only when tried once more:[/] {' '.join(failed)}")
+    return True
+
+
+def _failed_files() -> list[str]:
+    if not _LAST_FAILED.exists():
+        return []
+    return sorted({test.split("::")[0] for test in json.loads(_LAST_FAILED.read_text(encoding="utf-8"))})
 
 
 def _python(module: str, *arguments: str) -> int:
