@@ -36,6 +36,7 @@ from components.pictures import Pictures, PicturesArgs
 from components.proxy import Proxy, ProxyArgs
 from components.release import Release, ReleaseArgs, container_name, health_environment
 from components.repository import S3, Repository, RepositoryArgs, Sftp
+from components.restore_points import RestorePoints, RestorePointsArgs
 from components.retention import Retention, RetentionArgs
 from components.schema import Schema, SchemaArgs
 from components.sealing import unseal
@@ -341,6 +342,7 @@ def _lay_foundation(site: Site, dns: Dns) -> Foundation:
             jwt_rotation=config.rotation.jwt,
             page_rotation=config.rotation.dashboard,
             monitoring=config.monitoring.enabled,
+            protect=database.protect,
         ),
         site.after(),
     )
@@ -632,6 +634,9 @@ def _run_release(site: Site, ground: Foundation) -> Switch:
         ),
         site.after(ground.store),
     )
+    restore_points = RestorePoints(
+        "restore-points", RestorePointsArgs(stack=site.stack, protect=config.database.protect), ground.ready
+    )
     schema = Schema(
         "schema",
         SchemaArgs(
@@ -644,8 +649,8 @@ def _run_release(site: Site, ground: Foundation) -> Switch:
             record=recorded.name if recorded else checkpoint.record,
             scripts=what.scripts,
             checked=usable.level,
-            restore_points=config.database.restore_points,
-            protect=config.database.protect,
+            restore_points=restore_points.volume,
+            kept=config.database.restore_points,
         ),
         # A release that is run again was healthy before: nothing is gained by waiting for it.
         site.after(usable if recorded else release),

@@ -30,6 +30,8 @@ class AppSecretsArgs:
     page_rotation: str
     monitoring: bool
     """Whether there is a monitoring, which has passwords of its own."""
+    protect: bool
+    """Whether the key of the backups stays when the environment goes, as the backups do."""
 
 
 class AppSecrets(pulumi.ComponentResource):
@@ -57,7 +59,7 @@ class AppSecrets(pulumi.ComponentResource):
         record_password = self._password(f"{name}-record-key", "", opts, RECORD_PASSWORD_LENGTH)
         self.record_key = pulumi.Output.secret(record_password.apply(lambda password: key_of(str(password))))
         # Nor is this one: it opens the backups that are there.
-        self.backup_key = self._password(f"{name}-backup-key", "", opts, BACKUP_KEY_LENGTH)
+        self.backup_key = self._password(f"{name}-backup-key", "", opts, BACKUP_KEY_LENGTH, protect=args.protect)
         self.monitor_password = self.page_password = None
         if args.monitoring:
             self.monitor_password = self._password(f"{name}-monitor-password", args.database_rotation, opts)
@@ -75,7 +77,13 @@ class AppSecrets(pulumi.ComponentResource):
         )
 
     def _password(
-        self, name: str, rotation: str, opts: pulumi.ResourceOptions | None, length: int = PASSWORD_LENGTH
+        self,
+        name: str,
+        rotation: str,
+        opts: pulumi.ResourceOptions | None,
+        length: int = PASSWORD_LENGTH,
+        *,
+        protect: bool | None = None,
     ) -> pulumi.Output[str]:
         # Never RandomBytes: what it makes is also its id, and ids are not encrypted in the state.
         password = random.RandomPassword(
@@ -83,6 +91,6 @@ class AppSecrets(pulumi.ComponentResource):
             length=length,
             special=False,
             keepers={"rotation": rotation},
-            opts=child(self, opts),
+            opts=child(self, opts, protect=protect),
         )
         return pulumi.Output.secret(password.result)

@@ -1,7 +1,6 @@
 """The tables: the app's own SQL scripts, each run once, in order, in one transaction, as the owner of the schema.
 
-A restore point is taken before scripts are run. It lies in a volume of its own, and outlives the environment where
-the data does.
+A restore point is taken before scripts are run.
 """
 
 from __future__ import annotations
@@ -10,11 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_docker as docker
 
 from components.child import child
 from components.connection import Connection
-from components.container import volume_labels
 from components.specification import Script
 from components.stack import LABEL, Stack
 from components.step import script, step
@@ -33,9 +30,10 @@ class SchemaArgs:
     scripts: Sequence[Script]
     checked: pulumi.Input[str]
     """What was found by looking whether the release can use the schema; empty when nobody has looked."""
-    restore_points: int
-    """How many are kept; 0 takes none."""
-    protect: bool
+    restore_points: pulumi.Input[str]
+    """Name of the volume that they are put into."""
+    kept: int
+    """How many restore points are kept; 0 takes none."""
 
 
 class Schema(pulumi.ComponentResource):
@@ -44,12 +42,6 @@ class Schema(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SchemaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monopco:components:Schema", name, None, opts)
-        volume = docker.Volume(
-            f"{name}-restore-points",
-            name=args.stack.resource_name("restore-points"),
-            labels=volume_labels(args.stack, "restore-points"),
-            opts=child(self, opts, protect=args.protect),
-        )
         migrate = step(
             f"{name}-migrate",
             script("schema/migrate.sh"),
@@ -64,8 +56,8 @@ class Schema(pulumi.ComponentResource):
                 "RECORD": args.record,
                 "SCRIPTS": "".join(f"{script.checksum[:12]} {script.name}\n" for script in args.scripts),
                 "CHECKED": args.checked,
-                "RESTORE_POINTS": volume.name,
-                "KEEP_RESTORE_POINTS": str(args.restore_points),
+                "RESTORE_POINTS": args.restore_points,
+                "KEEP_RESTORE_POINTS": str(args.kept),
             },
             stdin=pulumi.Output.secret(
                 pulumi.Output.from_input(args.owner_url).apply(lambda url: Connection.from_url(url).bundled())

@@ -16,11 +16,8 @@ from ops.places import DEFAULT_STACK
 from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
 
-_DATA = (
-    "database-data",
-    "schema-restore-points",
-    "repository-volume",
-)  # the resources that hold what cannot be made again
+# The resources that hold what cannot be made again, and the key to it.
+DATA = ("database-data", "restore-points-volume", "repository-volume", "secrets-backup-key")
 
 _PORTS = (("server", "port"), ("http", "httpPort"), ("http", "httpsPort"))
 
@@ -77,4 +74,4 @@ def _set_protection(pulumi: Pulumi, *, keep: bool) -> None:
 
 
 def _is_data(resource: dict[str, Any]) -> bool:
-    return own_name(str(resource["urn"])) in _DATA
+    return own_name(str(resource["urn"])) in DATA

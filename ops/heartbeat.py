@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +20,18 @@ _BEATS = "●○"
 
 
 def follow(look: Callable[[], dict[str, Any]]) -> None:
-    """Show what `look` prints, anew every two seconds until Ctrl-C; it returns what the proxy knows."""
-    with Live(console=output, auto_refresh=False, screen=output.is_terminal) as live:
-        try:
-            for text in beats(look, lambda: time.sleep(SECONDS)):
+    """Show what `look` prints, anew every two seconds until Ctrl-C; it returns what the proxy knows.
+
+    Where nothing can be shown in the same place again, each look follows the one before.
+    """
+    with suppress(KeyboardInterrupt):
+        looks = beats(look, lambda: time.sleep(SECONDS))
+        if not output.is_terminal:
+            for text in looks:
+                output.print(text)
+        with Live(console=output, auto_refresh=False, screen=True) as live:
+            for text in looks:
                 live.update(text, refresh=True)
-        except KeyboardInterrupt:
-            return
 
 
 def beats(look: Callable[[], dict[str, Any]], wait: Callable[[], None]) -> Iterator[Text]:

@@ -183,14 +183,11 @@ def test_a_copy_of_a_database_of_ours_goes_elsewhere(
 ) -> None:
     server, _ = external
     copy.monopco("backup")
+    newest = json.loads(copy.monopco("backups", "--json"))["backups"][0]["id"]
     shutil.copy(environment.stack_file, copy.folder)
     # The URL of the other stack is a secret of its own state.
     done = run(
-        [
-            *copy.command("restore", "--into-stack", environment.stack, "--as-it-is", "--yes")[:-2],
-            "--stack",
-            copy.stack,
-        ],
+        copy.command("restore", "--backup", newest, "--into-stack", environment.stack, "--as-it-is", "--yes"),
         cwd=environment.folder,
         env=environment.variables,
     )

@@ -311,6 +311,8 @@ def test_one_whose_time_is_over_goes_with_all_that_it_had_and_its_neighbour_lose
     ended.change("temporary", until="2026-01-01T00:00:00Z")
     did(monopco(base, "up", "-s", ended.name))
     ended.file.unlink()  # as in a pipeline's fresh checkout
+    assert ended.name in did(monopco(base, "env", "reconcile", "--dry-run"))
+    assert ended.left() != {}
     stop, failures, counts = threading.Event(), list[str](), list[int]()
     thread = threading.Thread(target=lambda: counts.append(asking(neighbour.ask, stop, failures)))
     thread.start()

@@ -78,6 +78,8 @@ class Resource:
     custom: bool
     provider: str
     protect: bool
+    aliases: tuple[str, ...]
+    """Where it was before: the parent then and its name."""
     ignore_changes: tuple[str, ...]
     delete_before_replace: bool
     deleted_with: str
@@ -158,6 +160,7 @@ class Recorder(MockMonitor):
             custom=request.custom,
             provider=request.provider.rpartition("::")[0],
             protect=request.protect,
+            aliases=tuple(f"{one.spec.parentUrn} {one.spec.name}" for one in request.aliases),
             ignore_changes=tuple(request.ignoreChanges),
             delete_before_replace=request.deleteBeforeReplace,
             deleted_with=request.deletedWith,

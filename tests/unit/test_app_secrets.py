@@ -15,10 +15,24 @@ from components.sealing import KEY_BYTES
 
 
 def declare(
-    *, database: str = "1", jwt: str = "1", page: str = "1", monitoring: bool = True, preview: bool = False
+    *,
+    database: str = "1",
+    jwt: str = "1",
+    page: str = "1",
+    monitoring: bool = True,
+    protect: bool = False,
+    preview: bool = False,
 ) -> Recording:
-    args = AppSecretsArgs(database_rotation=database, jwt_rotation=jwt, page_rotation=page, monitoring=monitoring)
+    args = AppSecretsArgs(
+        database_rotation=database, jwt_rotation=jwt, page_rotation=page, monitoring=monitoring, protect=protect
+    )
     return record(lambda: AppSecrets("secrets", args), preview=preview)
+
+
+@pytest.mark.parametrize("protect", [False, True])
+def test_the_key_of_the_backups_is_protected_as_they_are_and_nothing_else(protect: bool) -> None:
+    found = [one.name for one in declare(protect=protect).resources if one.protect]
+    assert found == (["secrets-backup-key"] if protect else [])
 
 
 @pytest.mark.parametrize("name", ["secrets-owner-password", "secrets-app-password", "secrets-page-password"])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from documents import DOCUMENTS, WORKFLOWS, Typed, commands, keys
+from documents import DOCUMENTS, TESTS, WORKFLOWS, Typed, commands, keys, run_by
 from pydantic import BaseModel
 from recorder import PROJECT
 from typer.core import TyperArgument, TyperGroup
@@ -19,14 +21,35 @@ from ops.__main__ import command_line
 from sections import Sections
 
 TYPED = [*commands(DOCUMENTS), *commands(WORKFLOWS)]
+# What tests with real parts cannot type, and why.
+NOT_RUN = {
+    "github": "its end is GitHub; test_ops_github.py runs it with a gh of its own",
+    "test": "it is what runs the tests",
+}
+VERBS: Any = typer.main.get_command(command_line([]))
+
+
+def of_verb(words: list[str]) -> Any:
+    """The command that the first words name, which are taken from the list."""
+    command = VERBS
+    while isinstance(command, TyperGroup) and words and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    return command
+
+
+def meant(words: tuple[str, ...]) -> tuple[str, set[str]]:
+    """The verb of a command line, and the options that it is given."""
+    left = list(words)
+    command = of_verb(left)
+    named = {name: option.name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    verb = " ".join(words[: len(words) - len(left)])
+    return verb, {named[word] for word in itertools.takewhile(lambda word: word != "--", left) if word in named}
 
 
 def problems(typed: Typed) -> Iterator[str]:
     """What is wrong with a command line; placeholders in capital letters stand for values."""
     words = list(typed.words)
-    command: Any = typer.main.get_command(command_line([]))
-    while isinstance(command, TyperGroup) and words and words[0] in command.commands:
-        command = command.commands[words.pop(0)]
+    command = of_verb(words)
     if len(words) == len(typed.words):
         yield f"no verb {words[0]}"
         return
@@ -69,6 +92,28 @@ def test_documents_have_commands() -> None:
 @pytest.mark.parametrize("typed", TYPED, ids=str)
 def test_every_command_in_the_documents_and_workflows_exists(typed: Typed) -> None:
     assert list(problems(typed)) == []
+
+
+RUN = [meant(words) for words in run_by(TESTS, VERBS.commands)]
+
+
+@pytest.mark.parametrize("typed", TYPED, ids=str)
+def test_every_command_in_the_documents_is_run_by_a_test_with_real_parts(typed: Typed) -> None:
+    if typed.words[0] in NOT_RUN:
+        return
+    verb, options = meant(typed.words)
+    assert [one for one in RUN if one[0] == verb and one[1] >= options - {"stack"}], (
+        "no test runs it with these options"
+    )
+
+
+def test_a_command_that_no_test_runs_is_noticed(tmp_path: Path) -> None:
+    test = tmp_path / "test_it.py"
+    test.write_text('to = ("restore", "--to", moment)\nenvironment.monopco(*to, "--live")\nrun(["docker", "ps"])\n')
+    assert [meant(words) for words in run_by([test], VERBS.commands)] == [
+        ("restore", {"to"}),
+        ("restore", {"to", "live"}),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_the_program_is_refused_with_all_findings_before_anything_is_registered(
         "noPlainSecrets: app.env.SMTP_PASSWORD is in plain text",
         "replicas: app.replicas is 1",
         "dataProtected: the volume database-data may be deleted",
-        "dataProtected: the volume schema-restore-points may be deleted",
+        "dataProtected: the volume restore-points-volume may be deleted",
         "dataProtected: the volume repository-volume may be deleted",
     ):
         assert finding in said

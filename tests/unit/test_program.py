@@ -21,6 +21,8 @@ from recorder import (
     Resource,
 )
 
+from ops.down import DATA
+
 LABELLED = (CONTAINER, NETWORK, VOLUME)
 DOCKER = (*LABELLED, IMAGE)
 
@@ -139,10 +141,19 @@ class TestDocker:
         self, recording: Recording, environment: Environment, name_of_environment: str
     ) -> None:
         protected = {one.name for one in recording.resources if one.protect}
-        data = {"schema-restore-points", "repository-volume"} | (
+        data = {"restore-points-volume", "repository-volume", "secrets-backup-key"} | (
             {"database-data"} if not name_of_environment.startswith("external") else set()
         )
         assert protected == (data if environment.stack == "prod" else set())
+
+    def test_what_runs_does_not_stay_for_the_sake_of_the_data(self, recording: Recording) -> None:
+        """Pulumi's --exclude-protected keeps all that protected resources and the components around them wait for."""
+        kept = [one for one in recording.resources if one.name in DATA]
+        assert kept
+        for one in kept:
+            above = [one, *(other for other in recording.resources if other.urn == one.parent)]
+            waited_for = {name for part in above for name in recording.waits_for(part)}
+            assert waited_for & {container.name for container in recording.of_type(CONTAINER)} == set(), one.name
 
     def test_every_step_stops_at_its_first_error(self, recording: Recording) -> None:
         for step in recording.of_type(COMMAND):

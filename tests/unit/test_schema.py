@@ -11,7 +11,7 @@ from typing import Any
 import fake_docker
 import pulumi
 import pytest
-from recorder import COMMAND, VOLUME, Recording, record
+from recorder import COMMAND, Recording, record
 from values import is_secret, reveal, unpack
 
 from components.schema import Schema, SchemaArgs
@@ -28,8 +28,8 @@ ARGS = SchemaArgs(
     record="monopco-dev/release:abc",
     scripts=[Script("b.sql", "b" * 64), Script("db/a.sql", "a" * 64)],
     checked="",
-    restore_points=5,
-    protect=False,
+    restore_points="monopco-dev-restore-points",
+    kept=5,
 )
 
 
@@ -52,11 +52,8 @@ def differing(recording: Recording, **changes: Any) -> set[str]:
     return {name for name in before if before[name] != after[name]}
 
 
-def test_step_and_restore_points_are_children_of_the_component(recording: Recording) -> None:
-    assert {(child.type, child.name) for child in recording.children(recording.component("Schema"))} == {
-        (COMMAND, "schema-migrate"),
-        (VOLUME, "schema-restore-points"),
-    }
+def test_the_step_is_a_child_of_the_component(recording: Recording) -> None:
+    assert [child.name for child in recording.children(recording.component("Schema"))] == ["schema-migrate"]
 
 
 @pytest.mark.parametrize("preview", [False, True])
@@ -99,28 +96,8 @@ def test_the_scripts_are_looked_at_again_for(recording: Recording, changes: dict
     assert differing(recording, **changes) == expected
 
 
-class TestRestorePoints:
-    def test_they_are_a_volume_of_the_stack_that_belongs_to_no_release(self, recording: Recording) -> None:
-        volume = recording.named("schema-restore-points", VOLUME)
-        assert volume.inputs["name"] == "monopco-dev-restore-points"
-        assert recording.labels(volume) == {
-            "dev.monopco.stack": "dev",
-            "dev.monopco.component": "restore-points",
-            "dev.monopco.release": "",
-        }
-
-    def test_the_volume_is_there_before_a_script_runs(self, recording: Recording) -> None:
-        assert "schema-restore-points" in recording.waits_for(recording.named("schema-migrate"))
-
-    @pytest.mark.parametrize("protect", [False, True])
-    def test_they_are_protected_where_the_data_is_and_nothing_else_of_it(self, protect: bool) -> None:
-        found = {one.name for one in declare(protect=protect).resources if one.protect}
-        assert found == ({"schema-restore-points"} if protect else set())
-
-    def test_another_number_of_them_keeps_the_volume(self, recording: Recording) -> None:
-        none = declare(restore_points=0)
-        assert none.named("schema-restore-points").inputs == recording.named("schema-restore-points").inputs
-        assert differing(recording, restore_points=0) == {"KEEP_RESTORE_POINTS"}
+def test_another_number_of_restore_points_tells_the_step_only(recording: Recording) -> None:
+    assert differing(recording, kept=0) == {"KEEP_RESTORE_POINTS"}
 
 
 def test_the_password_is_nowhere_else(recording: Recording) -> None:
@@ -176,6 +153,6 @@ class TestScript:
         assert (questions[0], questions[-1]) == (gone, gone)
 
     def test_without_restore_points_no_volume_is_given(self, tmp_path: Path) -> None:
-        self.run(tmp_path, restore_points=0)
+        self.run(tmp_path, kept=0)
         (ran,) = [words for words in fake_docker.asked(tmp_path) if words[0] == "run"]
         assert "--volume" not in ran
