@@ -73,7 +73,9 @@ def _deployed(folder: Path, given: argparse.Namespace, console: Console) -> Iter
 def _alone(name: str, folder: Path, given: argparse.Namespace, console: Console) -> list[Figure]:
     if name == "proxy":
         return proxy.measure(2 if given.quick else 5, 2 if given.quick else 5, console.print)
-    return [growth.stacks(folder, 2 if given.quick else growth.STACKS, 1 if given.quick else 3, console.print)]
+    return [
+        growth.environments(folder, 2 if given.quick else growth.ENVIRONMENTS, 1 if given.quick else 3, console.print)
+    ]
 
 
 def _measured(name: str, deployed: Deployed, folder: Path, given: argparse.Namespace, console: Console) -> list[Figure]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,18 +92,25 @@ class Deployed:
         return {path.removeprefix(prefix): value for path, value in self.app.config.items() if path.startswith(prefix)}
 
     def command(self, *arguments: str) -> None:
-        """A ./monopco command; its failure is told with what it printed.
+        """A ./monopco command for the stack; its failure is told with what it printed."""
+        self.told(*arguments, "-s", self.environment.stack)
+
+    def told(self, *arguments: str) -> None:
+        """The same of whatever the arguments name."""
+        done = self.attempt(*arguments)
+        if done.returncode != 0:
+            said = f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+            raise AssertionError(f"./monopco {' '.join(arguments)} ended with {done.returncode}:\n{said}")
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A ./monopco command; its success is the caller's question.
 
         What ./monopco becomes is started straight away: its bootstrap would take the copy's .venv, which is a link to
         this project's, for one that was moved, and make it anew.
         """
         environment = self.environment
         command = [str(environment.folder / ".venv" / "bin" / "python3"), "-m", "ops", *arguments]
-        command += ["-s", environment.stack]
-        done = run(command, cwd=environment.folder, env=environment.variables)
-        if done.returncode != 0:
-            said = f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-            raise AssertionError(f"./monopco {' '.join(arguments)} ended with {done.returncode}:\n{said}")
+        return run(command, cwd=environment.folder, env=environment.variables)
 
     def load(self, **changes: object) -> Options:
         """Options of a load on it: every kind of client that the app has an answer for."""

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 import statistics
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench import machine, turns
 from bench.app import SAMPLE, Deployed
-from bench.results import Figure, Ratio, Row
+from bench.load import Load
+from bench.results import OURS, Figure, Ratio, Row
+from tests.integration.environment import LABEL, docker
 
 REPLICAS = (1, 2, 4, 8, 16)
-STACKS = 4
-RELEASE, NOTHING, FIRST = "up with a new release", "up with nothing to do", "first up of one more environment"
+ENVIRONMENTS = 10
+LONGEST_SECONDS = 1200
+RELEASE, NOTHING, FIRST = "up with a new release", "up with nothing to do", "making one more environment"
 LIMIT = 1.0
 
 
@@ -42,29 +48,61 @@ def replicas(
     )
 
 
-def stacks(folder: Path, count: int = STACKS, repetitions: int = 3, tell: Callable[[str], None] = print) -> Figure:
-    """One environment after the other on the same machine, all of them running."""
+def environments(
+    folder: Path, count: int = ENVIRONMENTS, repetitions: int = 3, tell: Callable[[str], None] = print
+) -> Figure:
+    """One environment after the other behind the proxy of the same one, which visitors ask all the while; then none."""
     times: dict[str, dict[int, list[float]]] = {FIRST: {}, NOTHING: {}}
-    made: list[Deployed] = []
+    removed = []
+    base = Deployed.make(folder / "base", "bench", replace(SAMPLE, config={"domain.environments": "true"}))
+    from_base = ("--from", base.environment.stack)
+    names = [f"pr-{number}" for number in range(1, count + 1)]
     try:
-        for number in range(1, count + 1):
-            tell(f"{number} environments")
-            deployed = Deployed.make(folder / f"environment-{number}", f"bench{number}", SAMPLE)
-            made.append(deployed)
-            times[FIRST][number] = [turns.once(deployed.environment.up)]
-            times[NOTHING][number] = [
-                turns.once(lambda: made[-1].environment.up("--expect-no-changes")) for _ in range(repetitions)
-            ]
+        base.environment.up()
+        with Load(base.load(seconds=LONGEST_SECONDS, keeping=8, reconnecting=8, socket="", upload="", long="")) as load:
+            for number, name in enumerate(names, start=1):
+                tell(f"{number} environments")
+                create = partial(base.told, "env", "create", name, *from_base)
+                times[FIRST][number] = [turns.once(create)]
+                nothing = partial(base.told, "up", "-s", name)
+                times[NOTHING][number] = [turns.once(nothing) for _ in range(repetitions)]
+            base.configure("app.memory", f"{machine.described()['memoryMB']}M")
+            _refused(base.attempt("env", "create", "pr-too-many", *from_base))
+            removed = [turns.once(partial(base.told, "env", "remove", name)) for name in names]
+        _nothing_left(names)
     finally:
-        for deployed in made:
-            deployed.environment.destroy()
-    return _figure(
+        for name in names:
+            base.attempt("env", "remove", name)
+        base.environment.destroy()
+    figure = _figure(
         "growth-environments",
         "Growth: environments on one machine",
         "environments",
         times,
-        ["From nothing to the app answering: network, volumes, database, roles, proxy, certificate. Images are there."],
+        [
+            "Each has a database and a name of its own, behind the proxy of the first environment. Images are there.",
+            "One too many, for which the machine has no memory left, is refused. Of those removed, nothing is left.",
+        ],
     )
+    rows = [
+        Row.told("removing one", OURS, "s", removed),
+        Row.told("requests to the first one meanwhile", OURS, "requests", [load.report["requests"]]),
+        Row.told("requests lost", OURS, "requests", [load.report["failed"]]),
+    ]
+    return replace(figure, rows=[*figure.rows, *rows])
+
+
+def _refused(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode == 0 or "There is no room for pr-too-many" not in done.stderr:
+        raise AssertionError(f"one too many was not refused for its memory:\n{done.stdout}\n{done.stderr}")
+
+
+def _nothing_left(names: Sequence[str]) -> None:
+    for kind in ("container", "volume", "network", "image"):
+        everything = ("--all",) if kind in ("container", "image") else ()
+        for name in names:
+            if found := docker(kind, "ls", *everything, "--quiet", "--filter", f"label={LABEL}={name}"):
+                raise AssertionError(f"of {name} is left: {kind} {found}")
 
 
 def exponent(times: Mapping[int, float]) -> float:
