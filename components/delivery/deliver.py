@@ -217,7 +217,8 @@ def load(server: Docker, archive: Archive, name: str) -> tuple[int, str]:
         if process.stdin is None:
             raise AssertionError("the pipe was asked for")
         pipe = Counted(process.stdin)
-        with process, contextlib.suppress(BrokenPipeError):
+        # The end of the process writes what its pipe still holds: that can break, too.
+        with contextlib.suppress(BrokenPipeError), process:
             archive.write(pipe, progress)  # type: ignore[arg-type]
             process.stdin.close()
         said.seek(0)

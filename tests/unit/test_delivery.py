@@ -6,6 +6,8 @@ import gzip
 import importlib.util
 import io
 import json
+import os
+import secrets
 import sys
 import tarfile
 from collections.abc import Sequence
@@ -90,13 +92,13 @@ def test_images_are_the_same_by_id_or_by_name_and_layers() -> None:
     assert not program.same(mine, None)
 
 
-def write_archive(path: Path) -> Path:
+def write_archive(path: Path, second: bytes = b"two" * 1000) -> Path:
     """As `docker save` writes it; the third layer is the first one again."""
     manifest = [{"Config": "config.json", "RepoTags": ["a:1"], "Layers": ["1/layer.tar", "2/layer.tar", "3/layer.tar"]}]
     with tarfile.open(path, "w") as archive:
         for name, content in {
             "1/layer.tar": b"one" * 1000,
-            "2/layer.tar": b"two" * 1000,
+            "2/layer.tar": second,
             "config.json": b"{}",
             "manifest.json": json.dumps(manifest).encode(),
         }.items():
@@ -139,6 +141,17 @@ def test_progress_is_told_now_and_then(capsys: pytest.CaptureFixture[str], monke
         now[0] = float(second)
         progress.add(10**6)
     assert capsys.readouterr().err.splitlines() == ["a:1: 20 % of 10.0 MB sent", "a:1: 40 % of 10.0 MB sent"]
+
+
+@pytest.mark.parametrize("size", [1, 100_000, 10_000_000])
+def test_why_docker_went_away_is_told_when_the_pipe_to_it_broke(tmp_path: Path, size: int) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexec <&-\necho connection reset by peer\nexit 1\n")
+    docker.chmod(0o755)
+    server = program.Docker("on the server", {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+    path = write_archive(tmp_path / "image.tar", secrets.token_bytes(size))
+    _, refused = program.load(server, program.Archive(path, 0), "a:1")
+    assert refused == "connection reset by peer"
 
 
 @pytest.mark.parametrize(
