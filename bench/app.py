@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.load import Options
-from tests.integration.environment import Environment, run
+from tests.integration.environment import Environment
 
 SECRET = "RESEND_API_KEY"  # noqa: S105 - a name
 HEALTH = "/api/trpc/auth.me?batch=1&input=%7B%7D"
@@ -103,22 +103,14 @@ class Deployed:
             raise AssertionError(f"./monopco {' '.join(arguments)} ended with {done.returncode}:\n{said}")
 
     def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A ./monopco command; its success is the caller's question.
-
-        What ./monopco becomes is started straight away: its bootstrap would take the copy's .venv, which is a link to
-        this project's, for one that was moved, and make it anew.
-        """
-        environment = self.environment
-        command = [str(environment.folder / ".venv" / "bin" / "python3"), "-m", "ops", *arguments]
-        return run(command, cwd=environment.folder, env=environment.variables)
+        """A ./monopco command; its success is the caller's question."""
+        return self.environment.attempt_any(*arguments)
 
     def load(self, **changes: object) -> Options:
         """Options of a load on it: every kind of client that the app has an answer for."""
-        authority = self.environment.folder / ".state" / "bench-ca.pem"
-        authority.write_text(self.environment.output("caCertificate"), encoding="utf-8")
         given: dict[str, object] = {
             "url": f"https://localhost:{self.environment.https_port}",
-            "ca": str(authority),
+            "ca": str(self.environment.authority()),
             "paths": list(self.app.paths),
             "socket": self.app.socket,
             "upload": self.app.upload,

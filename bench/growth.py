@@ -14,7 +14,7 @@ from bench import machine, turns
 from bench.app import SAMPLE, Deployed
 from bench.load import Load
 from bench.results import OURS, Figure, Ratio, Row
-from tests.integration.environment import LABEL, docker
+from tests.integration.environment import labelled
 
 REPLICAS = (1, 2, 4, 8, 16)
 ENVIRONMENTS = 10
@@ -99,10 +99,9 @@ def _refused(done: subprocess.CompletedProcess[str]) -> None:
 
 def _nothing_left(names: Sequence[str]) -> None:
     for kind in ("container", "volume", "network", "image"):
-        everything = ("--all",) if kind in ("container", "image") else ()
         for name in names:
-            if found := docker(kind, "ls", *everything, "--quiet", "--filter", f"label={LABEL}={name}"):
-                raise AssertionError(f"of {name} is left: {kind} {found}")
+            if found := labelled(kind, name):
+                raise AssertionError(f"of {name} is left: {kind} {' '.join(found)}")
 
 
 def exponent(times: Mapping[int, float]) -> float:

@@ -24,14 +24,15 @@ def follow(look: Callable[[], dict[str, Any]]) -> None:
 
     Where nothing can be shown in the same place again, each look follows the one before.
     """
+    looks = beats(look, lambda: time.sleep(SECONDS))
     with suppress(KeyboardInterrupt):
-        looks = beats(look, lambda: time.sleep(SECONDS))
-        if not output.is_terminal:
+        if output.is_terminal:
+            with Live(console=output, auto_refresh=False, screen=True) as live:
+                for text in looks:
+                    live.update(text, refresh=True)
+        else:
             for text in looks:
                 output.print(text)
-        with Live(console=output, auto_refresh=False, screen=True) as live:
-            for text in looks:
-                live.update(text, refresh=True)
 
 
 def beats(look: Callable[[], dict[str, Any]], wait: Callable[[], None]) -> Iterator[Text]:

@@ -90,11 +90,6 @@ class Pulumi:
 
     def resources_in_clear(self) -> list[dict[str, Any]]:
         """The same with the secrets, as `{"plaintext": JSON}`: for this process only."""
-        exported = json.loads(self._ask(["stack", "export", "--show-secrets"]))
-        return list(exported["deployment"].get("resources") or [])
-
-    def opened(self) -> list[dict[str, Any]]:
-        """The same with the secrets in clear, for those who must know what to keep to themselves."""
         return list(json.loads(self.exported(secrets=True))["deployment"].get("resources") or [])
 
     def exported(self, *, secrets: bool = False) -> str:
@@ -112,7 +107,7 @@ class Pulumi:
 
     def forget_pending(self) -> None:
         """Take what was begun out of the state; what has become of it is the caller's to know."""
-        exported = json.loads(self._ask(["stack", "export"]))
+        exported = json.loads(self.exported())
         exported["deployment"].pop("pending_operations", None)
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
             json.dump(exported, file)
@@ -194,7 +189,7 @@ class Pulumi:
 
     def _deployment(self) -> dict[str, Any]:
         if not uses_own_state(os.environ):
-            return dict(json.loads(self._ask(["stack", "export"]))["deployment"] or {})
+            return dict(json.loads(self.exported())["deployment"] or {})
         path = self._state_file()
         if not path.is_file():
             return {}

@@ -223,15 +223,17 @@ class Survey:
     def secrets(self) -> dict[str, str]:
         """Every secret of the stack by name: what people set, and what was generated."""
         given, known = pulumi.Pulumi(self.stack), {}
-        for resource in given.opened():
+        for resource in given.resources_in_clear():
             for key, value in (resource.get("outputs") or {}).items():
                 if str(resource["type"]).startswith("random:") and isinstance(value, dict) and _SECRET in value:
                     known[f"{resource['urn'].rpartition('::')[2]} ({key})"] = json.loads(value[_PLAINTEXT])
-        for path in _secret_paths(self.file.given):
-            value = given.opened_config()
+        paths = list(_secret_paths(self.file.given))
+        config = given.opened_config() if paths else {}
+        for path in paths:
+            chosen: Any = config
             for part in path:
-                value = value[part]
-            known[".".join(path).rpartition(":")[2]] = value
+                chosen = chosen[part]
+            known[".".join(path).rpartition(":")[2]] = chosen
         return {name: str(value) for name, value in known.items() if value}
 
     def disclosed(self, text: str) -> list[str]:

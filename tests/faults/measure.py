@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from bench.load import Load, Options
 from tests.faults.table import FAULTS, FOLDER
@@ -104,20 +103,12 @@ class Costs:
         )
 
 
-def authority(environment: Environment) -> Path:
-    """The file with the certificate by which the environment is trusted."""
-    file = environment.folder / "authority.pem"
-    if not file.exists():
-        file.write_text(environment.output("caCertificate"), encoding="utf-8")
-    return file
-
-
 def visitors(environment: Environment, rate: float = 5) -> Load:
     """Sixteen of them, half on kept connections; what they ask for needs the database every other time."""
     return Load(
         Options(
             url=f"https://localhost:{environment.https_port}",
-            ca=str(authority(environment)),
+            ca=str(environment.authority()),
             seconds=RECOVERY_SECONDS * 4,
             keeping=8,
             reconnecting=8,

@@ -22,6 +22,8 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 LABEL = "dev.monopco.stack"
+# What ./monopco becomes: its bootstrap would take a copy's .venv, a link to this one, for one that was moved.
+_MONOPCO = (str(PROJECT / ".venv" / "bin" / "python"), "-m", "ops")
 
 
 @functools.cache
@@ -45,6 +47,12 @@ def docker(*arguments: str, check: bool = True, stdin: str | None = None) -> str
     if check and done.returncode != 0:
         raise AssertionError(f"docker {shlex.join(arguments)} failed: {done.stderr}")
     return done.stdout.strip()
+
+
+def labelled(kind: str, stack: str) -> list[str]:
+    """Docker's objects of a kind (container, volume, network, image) with the stack's label; stopped ones, too."""
+    everything = ("--all",) if kind in ("container", "image") else ()
+    return docker(kind, "ls", *everything, "--quiet", "--filter", f"label={LABEL}={stack}").split()
 
 
 def everything_said(container: str) -> str:
@@ -161,12 +169,16 @@ class Environment:
         return self.attempt("up", "--yes", "--skip-preview", "--stack", self.stack)
 
     def command(self, *arguments: str) -> list[str]:
-        """The ./monopco command of the copy; what it would bring first is there already."""
-        return [str(PROJECT / ".venv" / "bin" / "python"), "-m", "ops", *arguments, "--stack", self.stack]
+        """The ./monopco command of the copy, for its stack."""
+        return [*_MONOPCO, *arguments, "--stack", self.stack]
 
     def attempt_monopco(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run ./monopco; success is the caller's question."""
-        return run(self.command(*arguments), cwd=self.folder, env={**self.variables, **variables})
+        return self.attempt_any(*arguments, "--stack", self.stack, **variables)
+
+    def attempt_any(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """The same for whichever stack the arguments name."""
+        return run([*_MONOPCO, *arguments], cwd=self.folder, env={**self.variables, **variables})
 
     def monopco(self, *arguments: str) -> str:
         """Run ./monopco and return what it prints; a failure fails the test and shows it."""
@@ -189,10 +201,8 @@ class Environment:
         return self.pulumi("destroy", "--yes", "--skip-preview", "--stack", self.stack)
 
     def ours(self, kind: str) -> list[str]:
-        """Names of Docker's objects of a kind (container, volume, network, image) that carry this stack's label."""
-        everything = ("--all",) if kind in ("container", "image") else ()
-        text = docker(kind, "ls", *everything, "--quiet", "--filter", f"label={LABEL}={self.stack}")
-        return text.split()
+        """What of a kind is the environment's own."""
+        return labelled(kind, self.stack)
 
     def container(self, component: str) -> str:
         """The id of the one container of a component."""
@@ -209,6 +219,13 @@ class Environment:
             "--filter",
             f"label=dev.monopco.component={component}",
         ).split()
+
+    def authority(self) -> Path:
+        """The file with the certificate by which the environment is trusted; it is the same for all its life."""
+        file = self.folder / ".state" / "authority.pem"
+        if not file.exists():
+            file.write_text(self.output("caCertificate"), encoding="utf-8")
+        return file
 
     def trust(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=self.output("caCertificate"))

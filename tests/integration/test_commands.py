@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,36 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.environment import LABEL, PROJECT, Environment, docker, run, wait_until
+from tests.integration.environment import PROJECT, Environment, wait_until
+from tests.repositories import commit_all, git
 
 TAG = "v1.2.0"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    who = ("-c", "user.name=A Person", "-c", "user.email=person@example.org")
-    done = run(["git", "-C", str(folder), *who, *arguments])
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def commit(folder: Path) -> str:
-    """All that is in a folder as a commit of its own repository."""
-    git(folder, "init", "--quiet")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "as it is")
-    return git(folder, "rev-parse", "HEAD")
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample app in a repository, tagged; a later commit does not even have a package."""
     folder = tmp_path_factory.mktemp("source") / "app"
-    tracked = run(["git", "-C", str(PROJECT), "ls-files", "-z", "examples/app"]).stdout
-    for name in filter(None, tracked.split("\0")):
-        target = folder / Path(name).relative_to("examples/app")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((PROJECT / name).read_bytes())
-    commit(folder)
+    shutil.copytree(PROJECT / "examples" / "app", folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    commit_all(folder)
     git(folder, "tag", TAG)
     (folder / "package.json").unlink()
     git(folder, "commit", "--quiet", "--all", "--message", "broken")
@@ -104,7 +87,7 @@ def test_the_status_is_shown_until_it_is_interrupted(environment: Environment, t
 
 
 def test_a_plan_needs_nothing_but_the_two_commits(environment: Environment, tmp_path: Path) -> None:
-    first = commit(environment.folder)
+    first = commit_all(environment.folder)
     assert "Nothing would change" in environment.monopco("plan")
     set_greeting = ("config", "set", "--path", "monopco:app.env.GREETING", "hello")
     environment.pulumi(*set_greeting, "--stack", environment.stack)
@@ -131,7 +114,7 @@ def test_a_moment_and_a_backup_are_restored_and_a_moment_is_made_live(environmen
 def test_data_that_is_kept_is_there_again(environment: Environment) -> None:
     newest = json.loads(environment.monopco("backups", "--json"))["backups"][0]["id"]
     environment.monopco("down", "--keep-data", "--yes")
-    assert docker("container", "ls", "--all", "--quiet", "--filter", f"label={LABEL}={environment.stack}") == ""
+    assert environment.ours("container") == []
     environment.monopco("up")
     assert notes(environment) == ["kept"]
     # The backups from before, and their key, too.

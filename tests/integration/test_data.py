@@ -7,15 +7,14 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
 
-from bench.load import Load, Options
 from components.database import APP_ROLE, DATABASE, app_login
 from tests.integration.environment import Environment, docker, run, wait_until
+from tests.integration.visitors import visitors
 
 # What a login gives: printed by psql, which connects anew for it, over the network and with its password.
 _LOGIN = (
@@ -84,23 +83,12 @@ class Newcomer:
                 self.refused.append(first)
 
 
-@contextmanager
-def visitors(environment: Environment) -> Iterator[Load]:
-    authority = environment.folder / "authority.pem"
-    authority.write_text(environment.output("caCertificate"))
-    url = f"https://localhost:{environment.https_port}"
-    with Load(Options(url=url, ca=str(authority), seconds=300, rate=5, paths=("/api/notes", "/api/info"))) as load:
-        load.more(50)
-        yield load
-        load.more(50)
-
-
 def test_a_new_database_password_loses_no_request_and_locks_the_old_one_out(environment: Environment) -> None:
     old = given(environment, "DATABASE_URL")
     assert urlsplit(old).username == APP_ROLE
     newcomer = Newcomer(environment, old)
     thread = threading.Thread(target=newcomer.go_on)
-    with visitors(environment) as load:
+    with visitors(environment, rate=5, paths=("/api/notes", "/api/info")) as load:
         thread.start()
         wait_until(lambda: newcomer.tried > 0, "a first connection")
         environment.monopco("secrets", "rotate", "database")

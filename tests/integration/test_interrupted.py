@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,13 +102,11 @@ def releases_of_containers(environment: Environment) -> set[str]:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_deploy_never_stops_the_service_and_the_next_one_ends_it(
-    environment: Environment, moment: str, tmp_path: Path
+    environment: Environment, moment: str
 ) -> None:
-    authority = tmp_path / "authority.pem"
-    authority.write_text(environment.output("caCertificate"))
     url = f"https://localhost:{environment.https_port}"
     another_release(environment)
-    with Load(Options(url=url, ca=str(authority), seconds=300, rate=3)) as load:
+    with Load(Options(url=url, ca=str(environment.authority()), seconds=300, rate=3)) as load:
         kill_at(environment, MOMENTS[moment])
         load.more(100)
         said = environment.monopco("up")

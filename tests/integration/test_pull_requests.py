@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.environment import LABEL, PROJECT, Environment, docker, run
+from tests.integration.environment import LABEL, PROJECT, Environment, docker, labelled, run
 from tests.integration.proxy_lab import Connection
 
 CANARY = "canary-of-the-base-7d1e"
@@ -62,16 +62,10 @@ class Temporary:
         """What of it is in Docker."""
         found = {}
         for kind in ("container", "volume", "network", "image"):
-            everything = ("--all",) if kind in ("container", "image") else ()
-            ids = docker(kind, "ls", *everything, "--quiet", "--filter", f"label={LABEL}={self.name}").split()
+            ids = labelled(kind, self.name)
             if ids:
                 found[kind] = ids
         return found
-
-
-def monopco(base: Environment, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [str(PROJECT / ".venv" / "bin" / "python"), "-m", "ops", *arguments]
-    return run(command, cwd=base.folder, env={**base.variables, **variables})
 
 
 def did(done: subprocess.CompletedProcess[str]) -> str:
@@ -93,10 +87,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     alone["config"]["monopco:domain"]["environments"] = False
     (one.folder / "Pulumi.alone.yaml").write_text(yaml.safe_dump(alone))
     try:
-        did(monopco(one, "up", "-s", one.stack))
+        did(one.attempt_any("up", "-s", one.stack))
         write = f"INSERT INTO notes (author, body) VALUES ('{PERSON}', 'kept')"  # noqa: S608 - ours
-        did(monopco(one, "psql", "--write", "-c", write, "-s", one.stack))
-        did(monopco(one, "backup", "-s", one.stack))
+        did(one.attempt_any("psql", "--write", "-c", write, "-s", one.stack))
+        did(one.attempt_any("backup", "-s", one.stack))
         yield one
     finally:
         one.destroy()
@@ -110,7 +104,7 @@ def create_seeded(base: Environment, name: str) -> subprocess.CompletedProcess[s
     (source / "update_notes.sql").write_text("ALTER TABLE notes ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue';\n")
     options = ("--from", "alone", "--secret", "PAPPERS_API_KEY", "--lifetime", "1h", "--source", str(source))
     data = ("--data-of", base.stack, "--anonymise", str(base.folder / "rules.sql"))
-    return monopco(base, "env", "create", name, *options, *data, PAPPERS_API_KEY=GIVEN)
+    return base.attempt_any("env", "create", name, *options, *data, PAPPERS_API_KEY=GIVEN)
 
 
 @pytest.fixture(scope="module")
@@ -118,12 +112,12 @@ def both(base: Environment) -> Iterator[tuple[Temporary, Temporary]]:
     made = [Temporary(base, f"pr-{uuid.uuid4().hex[:8]}-x") for _ in range(2)]
     try:
         first, second = made
-        did(monopco(base, "env", "create", first.name, "--from", base.stack, "--data-of", "", "--anonymise", ""))
+        did(base.attempt_any("env", "create", first.name, "--from", base.stack, "--data-of", "", "--anonymise", ""))
         did(create_seeded(base, second.name))
         yield first, second
     finally:
         for one in made:
-            monopco(base, "env", "remove", one.name)
+            base.attempt_any("env", "remove", one.name)
 
 
 def test_each_serves_at_a_name_of_its_own_with_its_own_database(
@@ -150,12 +144,12 @@ def test_the_data_of_another_stack_comes_anonymous_and_only_once(
     empty, seeded = both
     query = ("psql", "-c", "SELECT author, body, colour FROM notes", "-s", seeded.name)
     # The script of the pull request was run on the copy.
-    assert "nobody | kept | blue (1 row)" in " ".join(did(monopco(base, *query)).split())
+    assert "nobody | kept | blue (1 row)" in " ".join(did(base.attempt_any(*query)).split())
     assert empty.ask("/api/notes") == []
-    did(monopco(base, "psql", "--write", "-c", "UPDATE notes SET body = 'changed'", "-s", seeded.name))
+    did(base.attempt_any("psql", "--write", "-c", "UPDATE notes SET body = 'changed'", "-s", seeded.name))
     again = create_seeded(base, seeded.name)
     assert f"The data of {seeded.name} stays as it is." in (did(again) and again.stderr)
-    assert "changed" in did(monopco(base, *query))
+    assert "changed" in did(base.attempt_any(*query))
     # Nothing of it went through a file that was left.
     assert list((base.folder / ".state").glob("copy-*")) == []
     assert run(["grep", "-rlF", PERSON, str(base.folder / ".state")]).stdout == ""
@@ -168,7 +162,7 @@ def test_people_s_data_never_reaches_one(base: Environment) -> None:
         (("--anonymise", "rules.sql"), "--data-of STACK and --anonymise RULES.sql go together"),
         (("--data-of", base.stack, "--anonymise", "gone.sql"), "--anonymise: the file cannot be read"),
     ):
-        done = monopco(base, "env", "create", name, "--from", "alone", *options)
+        done = base.attempt_any("env", "create", name, "--from", "alone", *options)
         assert (done.returncode, words in done.stderr) == (2, True), done.stderr
     assert not Temporary(base, name).file.exists()
 
@@ -194,11 +188,11 @@ def test_no_secret_of_the_base_reaches_them_and_those_that_are_given_do(
 
 
 def test_they_are_listed_with_their_time(base: Environment, both: tuple[Temporary, Temporary]) -> None:
-    listed = {one["name"]: one for one in json.loads(did(monopco(base, "env", "list", "--json")))}
+    listed = {one["name"]: one for one in json.loads(did(base.attempt_any("env", "list", "--json")))}
     assert listed.keys() == {one.name for one in both}
     until = datetime.fromisoformat(listed[both[1].name]["until"].replace("Z", "+00:00"))
     assert until < datetime.now(timezone.utc) + timedelta(hours=1)
-    assert did(monopco(base, "env", "reconcile")) == ""
+    assert did(base.attempt_any("env", "reconcile")) == ""
 
 
 def test_one_that_the_memory_does_not_allow_is_refused_before_anything_is_made(base: Environment) -> None:
@@ -206,7 +200,7 @@ def test_one_that_the_memory_does_not_allow_is_refused_before_anything_is_made(b
     large = yaml.safe_load((base.folder / "Pulumi.alone.yaml").read_text())
     large["config"]["monopco:app"] = {"secrets": [], "memory": "4000G"}
     (base.folder / "Pulumi.large.yaml").write_text(yaml.safe_dump(large))
-    done = monopco(base, "env", "create", refused.name, "--from", "large")
+    done = base.attempt_any("env", "create", refused.name, "--from", "large")
     assert done.returncode == 1
     assert f"There is no room for {refused.name}: it needs 8192384 MB" in done.stderr
     assert not refused.file.exists()
@@ -219,17 +213,18 @@ def test_a_preview_says_what_a_reviewer_needs_and_no_secret(
     _, one = both
     report = base.folder / "report.md"
     one.change("app", env={"FEATURE": "on"})
-    shown = did(monopco(base, "preview", "-s", one.name, "--markdown", str(report)))
+    shown = did(base.attempt_any("preview", "-s", one.name, "--markdown", str(report)))
     first = shown.splitlines()[0]
     assert first.startswith("No interruption: one environment variable changes (FEATURE); a new release ")
     text = report.read_text()
     assert text.splitlines()[0].replace("`", "") == f"**{one.name}: {first}**"
     assert GIVEN not in shown + text
-    strict = monopco(base, "preview", "-s", one.name, "--expect-no-changes")
+    strict = base.attempt_any("preview", "-s", one.name, "--expect-no-changes")
     assert strict.returncode == 1
     one.change("app", env={})
     assert (
-        did(monopco(base, "preview", "-s", one.name, "--refresh", "--expect-no-changes")) == "Nothing would change.\n"
+        did(base.attempt_any("preview", "-s", one.name, "--refresh", "--expect-no-changes"))
+        == "Nothing would change.\n"
     )
 
 
@@ -243,7 +238,7 @@ def test_a_preview_that_would_lose_data_fails_and_says_so_first(
         *("config", "set", "--secret", "--path", "monopco:database.url", "--stack", one.name),
         stdin="postgresql://app:canary-password@db.example:5432/data",
     )
-    done = monopco(base, "preview", "-s", one.name)
+    done = base.attempt_any("preview", "-s", one.name)
     one.file.write_text(before)
     assert done.returncode == 1
     assert done.stdout.startswith(f"DATA WOULD BE LOST: the volume monopco-{one.name}-database would be deleted; ")
@@ -264,7 +259,7 @@ def lock(base: Environment, stack: str, minutes: float) -> Path:
 def test_two_runs_at_once(base: Environment, both: tuple[Temporary, Temporary]) -> None:
     stack = both[0].name
     held = lock(base, stack, minutes=5)
-    done = monopco(base, "up", "-s", stack, "--lease", "30")
+    done = base.attempt_any("up", "-s", stack, "--lease", "30")
     assert done.returncode == 1
     assert f"Stack {stack} is being changed by another run" in done.stderr
     assert "elsewhere" in done.stderr
@@ -288,7 +283,7 @@ def test_a_killed_pipeline_blocks_no_longer_than_its_lease(
 ) -> None:
     stack = both[0].name
     held = lock(base, stack, minutes=31)
-    assert "Nothing to change" in did(monopco(base, "up", "-s", stack, "--lease", "30"))
+    assert "Nothing to change" in did(base.attempt_any("up", "-s", stack, "--lease", "30"))
     assert not held.exists()
 
 
@@ -309,22 +304,22 @@ def test_one_whose_time_is_over_goes_with_all_that_it_had_and_its_neighbour_lose
 ) -> None:
     neighbour, ended = both
     ended.change("temporary", until="2026-01-01T00:00:00Z")
-    did(monopco(base, "up", "-s", ended.name))
+    did(base.attempt_any("up", "-s", ended.name))
     ended.file.unlink()  # as in a pipeline's fresh checkout
-    assert ended.name in did(monopco(base, "env", "reconcile", "--dry-run"))
+    assert ended.name in did(base.attempt_any("env", "reconcile", "--dry-run"))
     assert ended.left() != {}
     stop, failures, counts = threading.Event(), list[str](), list[int]()
     thread = threading.Thread(target=lambda: counts.append(asking(neighbour.ask, stop, failures)))
     thread.start()
     try:
-        told = did(monopco(base, "env", "reconcile"))
+        told = did(base.attempt_any("env", "reconcile"))
     finally:
         stop.set()
         thread.join()
     assert told == f"{ended.name}: its time was over at 2026-01-01T00:00:00Z; removing it\n"
     assert ended.left() == {}
     assert not ended.file.exists()
-    assert [one["name"] for one in json.loads(did(monopco(base, "env", "list", "--json")))] == [neighbour.name]
+    assert [one["name"] for one in json.loads(did(base.attempt_any("env", "list", "--json")))] == [neighbour.name]
     assert list((base.folder / ".state").rglob(f"*{ended.name}*")) == []
     assert failures == []
     assert counts[0] > 5

@@ -6,14 +6,14 @@ import base64
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.load import Load, Options
+from bench.load import Load
 from tests.integration.environment import Environment, docker, everything_said
+from tests.integration.visitors import visitors
 
 PAGE = "examples/app/client/src/App.tsx"
 API = "examples/app/server/api.ts"
@@ -30,18 +30,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         yield one
     finally:
         one.destroy()
-
-
-@contextmanager
-def visitors(environment: Environment) -> Iterator[Load]:
-    """Clients that never retry, for as long as the block runs; what they lost is the caller's question."""
-    authority = environment.folder / "authority.pem"
-    authority.write_text(environment.output("caCertificate"))
-    url = f"https://localhost:{environment.https_port}"
-    with Load(Options(url=url, ca=str(authority), seconds=300, rate=3, paths=("/", "/api/info"))) as load:
-        load.more(50)
-        yield load
-        load.more(50)
 
 
 def lost(load: Load) -> list[Any]:

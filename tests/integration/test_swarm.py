@@ -94,15 +94,13 @@ def release(environment: Environment, server: LabServer) -> str:
 @contextmanager
 def visitors(environment: Environment, *servers: LabServer) -> Iterator[list[Any]]:
     """Clients of these servers' proxies that never retry; what they lost is in the list at the end."""
-    authority = environment.folder / "authority.pem"
-    authority.write_text(environment.output("caCertificate"))
     lost: list[Any] = []
     with ExitStack() as running:
         loads = []
         for server in servers:
             options = Options(
                 url="https://localhost",
-                ca=str(authority),
+                ca=str(environment.authority()),
                 connect=server.address,
                 seconds=900,
                 keeping=3,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,7 @@ from ops.errors import FAILED, MISTAKE, CommandError
 from ops.pulumi import Pulumi
 from ops.stack_file import StackFile
 from source import tag_file
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+from tests.repositories import commit_all, git
 
 
 def commit(folder: Path, message: str) -> str:
@@ -30,9 +24,7 @@ def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / "package.json").write_text("{}", encoding="utf-8")
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    git(folder, "add", ".")
-    commit(folder, "first")
+    commit_all(folder)
     return folder
 
 

@@ -17,11 +17,7 @@ from ops import plan
 from ops.__main__ import command_line
 from ops.rehearsal.program import PLACEHOLDER, config_of
 from ops.stack_file import StackFile
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=tests", "-c", "user.email=tests@monopco.invalid"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+from tests.repositories import commit_all, git
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +35,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "monopco:database": {"protect": True},
     }
     (folder / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
-    git(folder, "init", "--quiet")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "as it is")
+    commit_all(folder)
     return folder
 
 

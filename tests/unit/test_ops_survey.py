@@ -161,7 +161,7 @@ def test_the_secrets_are_those_that_people_set_and_those_that_were_generated(mon
         {"urn": "a::step", "type": "command:local:Command", "outputs": {"stdout": {mark: "x", "plaintext": '"no"'}}},
     ]
     values = {"monopco:KEY": "given", "monopco:database": {"url": "postgresql://a:b@c/d", "mode": "external"}}
-    monkeypatch.setattr(Pulumi, "opened", lambda _self: state)
+    monkeypatch.setattr(Pulumi, "resources_in_clear", lambda _self: state)
     monkeypatch.setattr(Pulumi, "opened_config", lambda _self: values)
     file = {"monopco:KEY": {"secure": "v1:"}, "monopco:database": {"url": {"secure": "v1:"}, "mode": "external"}}
     assert Survey(StackFile("dev", file, {})).secrets == {
