@@ -12,14 +12,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backups, changes, growth, memory, nothing_to_do, page, proxy, rollback, switches
+from bench import backups, changes, growth, memory, nothing_to_do, page, previews, proxy, rollback, switches
 from bench.app import SAMPLE, App, Deployed
 from bench.results import FILE, Figure, keep, table
 from tests.integration.environment import PROJECT
 
 # Those that need no environment come first.
 ALONE = ("proxy", "growth-environments")
-NAMES = (*ALONE, "nothing-to-do", "cost", "changes", "growth-replicas", "rollback", "switches", "backups")
+NAMES = (*ALONE, "nothing-to-do", "previews", "cost", "changes", "growth-replicas", "rollback", "switches", "backups")
 # Switches that a quick run makes: one of each kind.
 QUICK_SWITCHES = ("environment", "secret", "certificate", "memory limit")
 
@@ -87,6 +87,7 @@ def _measured(name: str, deployed: Deployed, folder: Path, given: argparse.Names
     niceness = given.niceness
     measurements: dict[str, Callable[[], Figure | list[Figure]]] = {
         "nothing-to-do": lambda: nothing_to_do.measure(deployed, folder, 2 if quick else 7, tell),
+        "previews": lambda: previews.measure(deployed, folder, 2 if quick else 7, tell),
         "cost": lambda: memory.measure(deployed.environment),
         "changes": lambda: changes.measure(deployed, folder, 1 if quick else 3, tell),
         "growth-replicas": lambda: growth.replicas(deployed, 1 if quick else 3, counts, tell),

@@ -70,6 +70,9 @@ class Deployed:
         """As a person does it, so that what the commands wrote into the stack file stays."""
         self._config("set", "--path", f"monopco:{path}", value)
 
+    def forget(self, path: str) -> None:
+        self._config("rm", "--path", f"monopco:{path}")
+
     def set_secret(self, value: str) -> None:
         self._config("set", "--secret", SECRET, value)
 

@@ -39,6 +39,9 @@ class EmptyProgram:
     def run(self) -> None:
         self._pulumi("up", "--yes", "--skip-preview", "--stack", "empty", "--expect-no-changes")
 
+    def preview(self) -> None:
+        self._pulumi("preview", "--stack", "empty", "--expect-no-changes")
+
     def destroy(self) -> None:
         self._pulumi("destroy", "--yes", "--skip-preview", "--stack", "empty")
         self._pulumi("stack", "rm", "empty", "--yes")

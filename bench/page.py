@@ -25,6 +25,7 @@ ORDER = (
     "switches",
     "rollback",
     "nothing-to-do",
+    "previews",
     "proxy-proxied",
     "proxy-static",
     "cost",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from bench.memory import ALL
 from bench.nothing_to_do import EMPTY
 from bench.peers import compose
+from bench.previews import CHANGED
 from bench.results import OURS, Figure, Row, number
 from tests.integration.environment import PROJECT
 
@@ -76,6 +77,11 @@ def _nothing(figure: Figure) -> str:
     return f"{number(mine.median)} s, {number(ratio.median)} times a nearly empty program with the same plugins"
 
 
+def _preview(figure: Figure) -> str:
+    ratio, mine = figure.ratio(f"{CHANGED}: {OURS} by {EMPTY}"), figure.row(CHANGED)
+    return f"{number(mine.median)} s, {number(ratio.median)} times that of a nearly empty program"
+
+
 def _proxy(figure: Figure) -> str:
     # Each is called "proxied, 16 connections, ours by bare nginx".
     rates = [ratio for ratio in figure.ratios if ratio.limit is not None]
@@ -122,6 +128,7 @@ _LINES: tuple[tuple[str, str, Callable[[Figure], str]], ...] = (
     ("rollback", "rollback, from the command to all traffic switched", _rollback),
     ("rollback", "publishing a changed source, the same", _publish),
     ("nothing-to-do", "`pulumi up` with nothing to do", _nothing),
+    ("previews", "`pulumi preview` of a changed variable", _preview),
     ("proxy-proxied", "requests/s over TLS, proxied, by those of a bare nginx", _proxy),
     ("cost", "memory of all that is not app or database (PSS)", _median(ALL, "MB")),
     ("growth-replicas", "1 to 16 replicas: exponent by which time grows", _exponents),

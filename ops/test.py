@@ -38,19 +38,27 @@ def test(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The bench with fewer repetitions.")] = False,
 ) -> None:
-    """Run the tests: unit (checks, no Docker), integration (real containers), faults, bench (measures)."""
+    """Run the tests: unit (checks, no Docker), integration (real containers), faults, bench (measures).
+
+    Without a name: unit, integration and faults, but those tests that take long. A name runs all of its own.
+    """
     if suite is Suite.BENCH:
         raise typer.Exit(_python("bench", *(figures or ()), *(("--quick",) if quick else ())))
     if figures or quick:
         raise CommandError("figures and --quick are the bench's only: ./monopco test bench FIGURE", MISTAKE)
-    passed = True
+    passed, everything = True, suite is not None
     if suite in (None, Suite.UNIT):
         passed = _checked()
         passed = _tests("unit", "--numprocesses", "logical") and passed
     if passed and suite in (None, Suite.INTEGRATION):
-        passed = _tests_with_real_parts("integration")
+        passed = _tests_with_real_parts("integration", everything)
     if passed and suite in (None, Suite.FAULTS):
-        passed = _tests_with_real_parts("faults")
+        passed = _tests_with_real_parts("faults", everything)
+    if not everything:
+        output.print(
+            "[yellow]left out:[/] the tests that take long (deselected above);"
+            " ./monopco test integration and ./monopco test faults run them, too"
+        )
     if not passed:
         raise typer.Exit(FAILED)
 
@@ -76,12 +84,14 @@ def _tests(folder: str, *options: str) -> bool:
     return _python("pytest", f"tests/{folder}", *options) == 0
 
 
-def _tests_with_real_parts(folder: str) -> bool:
+def _tests_with_real_parts(folder: str, everything: bool) -> bool:
     """The same for tests that meet real machines: files that failed are tried once more, whole, and told.
 
-    A file at a time for each core, because its tests share an environment.
+    A file at a time for each core, because its tests share an environment; in the order of their conftest.
     """
-    options = ("--numprocesses", "logical", "--dist", "loadfile")
+    options = ["--numprocesses", "logical", "--dist", "loadfile", "--no-loadscope-reorder"]
+    if not everything:
+        options += ["-m", "not long"]
     _LAST_FAILED.unlink(missing_ok=True)
     if _tests(folder, *options):
         return True

@@ -116,6 +116,7 @@ LOCKED = (
 )
 
 
+@pytest.mark.long
 def test_the_registry_is_away_during_a_build(environment: Environment, deploy: Deploying) -> None:
     source = environment.folder / "source"
     before = {name: (source / name).read_text(encoding="utf-8") for name in ("package.json", "pnpm-lock.yaml")}
@@ -144,6 +145,7 @@ def test_a_build_that_fails_shows_its_own_words(environment: Environment, deploy
         page.write_text(before, encoding="utf-8")
 
 
+@pytest.mark.long
 def test_an_app_that_ends_at_once_shows_its_last_words(environment: Environment, deploy: Deploying) -> None:
     entry = environment.folder / "source" / "server" / "index.ts"
     before = entry.read_text(encoding="utf-8")
@@ -164,6 +166,7 @@ def test_a_state_file_that_is_cut_short(deploy: Deploying, state: Path) -> None:
         state.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_state_file_that_is_empty(deploy: Deploying, state: Path) -> None:
     text = state.read_text(encoding="utf-8")
     state.write_text("", encoding="utf-8")
@@ -174,6 +177,7 @@ def test_a_state_file_that_is_empty(deploy: Deploying, state: Path) -> None:
         state.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_state_file_of_a_newer_pulumi(deploy: Deploying, state: Path) -> None:
     text = state.read_text(encoding="utf-8")
     document = json.loads(text)
@@ -196,6 +200,7 @@ def test_a_certificate_of_ones_own_that_has_ended(environment: Environment, depl
         environment.write_config(tls={"mode": "self-signed"})
 
 
+@pytest.mark.long
 def test_the_disk_is_full_before_a_deploy(environment: Environment, deploy: Deploying) -> None:
     """As it is seen here: what must be free is more than there is."""
     environment.edit("ops/preflight.py", "FREE_DISK_BYTES = 3 * 2**30", "FREE_DISK_BYTES = 2**60")

@@ -12,6 +12,9 @@ from tests.integration import server_lab
 from tests.integration.environment import Environment, wait_until
 from tests.integration.server_lab import LabServer
 
+# Servers of their own, which are set up, switched off and started again.
+pytestmark = pytest.mark.long
+
 STACK = "outage"
 NEW_ONES = "new connections, and names for the app's own, until Docker is back; the containers live on"
 

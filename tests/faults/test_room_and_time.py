@@ -121,6 +121,7 @@ JUMP = Fault(
 )
 
 
+@pytest.mark.long
 def test_a_clock_that_jumps_ahead_and_back_loses_nothing_and_tells_what_holds_up_the_backups(
     environment: Environment, costs: Costs
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_clock_that_jumps_ahead_and_back_loses_nothing_and_tells_what_holds_up
     costs.add(replace(cost, said=f"backup: {words}", person=person))
 
 
+@pytest.mark.long
 def test_a_backup_of_a_day_to_come_does_not_hold_up_the_next(environment: Environment) -> None:
     """As it is left when the clock was ahead for the time of a backup, and the machine begins anew after that."""
     (keeper,) = environment.containers("backups")

@@ -15,6 +15,7 @@ import pytest
 from tests.faults.measure import Costs, Fault, cost_of, kill_main_process, main_process, under_load
 from tests.integration.checklist_lab import own_certificate
 from tests.integration.environment import Environment, docker, run, wait_until
+from tests.sampled import sampled
 
 RESOLVER = "127.0.0.11"  # Docker's own, in every container
 
@@ -172,7 +173,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", sampled(FAULTS, 3))
 def test_it_mends_by_itself_and_no_data_is_lost(environment: Environment, costs: Costs, name: str) -> None:
     fault = FAULTS[name]
     cost = cost_of(environment, name, fault)

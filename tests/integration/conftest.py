@@ -12,6 +12,26 @@ from tests.integration import database_lab
 from tests.integration.database_lab import Server
 from tests.integration.proxy_lab import docker
 
+# What takes longest begins first, so that no core waits in the end for the other's last file.
+LONGEST = (
+    "test_hardening",
+    "test_releases",
+    "test_verify",
+    "test_pull_requests",
+    "test_remote",
+    "test_interrupted",
+    "test_database_backups",
+    "test_dev_stack",
+    "test_production",
+    "test_acme",
+    "test_watched",
+    "test_proxy_image",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def database_network() -> Iterator[str]:

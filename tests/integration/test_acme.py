@@ -186,6 +186,7 @@ def test_the_timer_is_a_resource_and_confined(site: Site) -> None:
     assert site.served().serial == serial, "what was issued is in the volume, and is not ordered again"
 
 
+@pytest.mark.long
 def test_a_name_that_dns_does_not_know_fails_the_deploy_and_leaves_the_site_as_it_is(site: Site) -> None:
     environment, before = site.environment, site.served().serial
     release = environment.output("release")
@@ -232,6 +233,7 @@ def test_a_directory_that_is_none_is_told(site: Site) -> None:
     assert "what answers at tls.directoryUrl is no ACME directory" in done.stderr
 
 
+@pytest.mark.long
 def test_nothing_above_information_is_found_by_a_scanner(site: Site, scan: subprocess.Popen[bytes]) -> None:
     scan.wait()
     if any("connect problem" in each["finding"] for each in _found(site)):
@@ -240,6 +242,7 @@ def test_nothing_above_information_is_found_by_a_scanner(site: Site, scan: subpr
     assert _found(site) == []
 
 
+@pytest.mark.long
 def test_changed_names_get_a_new_certificate_once_dns_knows_them(site: Site) -> None:
     before = site.served().serial
     site.dns.put(EXTRA, "A", "127.0.0.1")
@@ -250,6 +253,7 @@ def test_changed_names_get_a_new_certificate_once_dns_knows_them(site: Site) -> 
     assert site.status()["certificate"]["trouble"] is None
 
 
+@pytest.mark.long
 def test_a_key_that_was_stolen_is_revoked_and_replaced_as_the_runbook_says(site: Site) -> None:
     before = site.served().serial
     (runbook,) = re.findall(r"`docker exec monopco-prod-acme (certbot revoke [^`]*)`", RUNBOOK.read_text())
@@ -293,6 +297,7 @@ def test_by_dns_a_certificate_that_is_soon_over_is_renewed_again_and_again_and_n
     assert site.dns.values(f"_acme-challenge.{DOMAIN}", "TXT") == set(), "the records are taken away again"
 
 
+@pytest.mark.long
 def test_a_record_that_may_not_be_made_is_the_reason_that_is_told(site: Site) -> None:
     before = json.loads(docker("exec", site.timer, "cat", "/var/lib/acme/settings.json"))["dns"]
     done = site.order(profile="default", dns={**before, "access": {"key_secret": "AAAA", "credentials": {}}})

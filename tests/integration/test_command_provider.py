@@ -71,6 +71,7 @@ def test_a_command_lives_from_creation_to_deletion(engine: Engine, tmp_path: Pat
     ]
 
 
+@pytest.mark.long
 def test_without_an_update_command_the_create_command_runs_again(engine: Engine) -> None:
     engine.write('command.local.Command("c", create="echo $N after $PULUMI_COMMAND_STDOUT", environment={"N": "1"})')
     engine.up()
@@ -155,6 +156,7 @@ def test_what_a_command_writes_is_shown_while_it_runs(engine: Engine, tmp_path: 
         running.communicate()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("logging", "shown"),
     [(None, {"to-out", "to-err"}), ("stdout", {"to-out"}), ("stderr", {"to-err"}), ("none", set())],
@@ -196,6 +198,7 @@ def test_a_command_that_takes_too_long_ends_at_its_timeout(engine: Engine, tmp_p
     wait_until(lambda: not is_alive(int(child.read_text(encoding="utf-8"))), "the command's child ends")
 
 
+@pytest.mark.long
 def test_files_are_returned_as_assets_and_as_an_archive(engine: Engine, tmp_path: Path) -> None:
     folder = tmp_path / "work"
     (folder / "src" / "deep").mkdir(parents=True)
@@ -222,6 +225,7 @@ def test_files_are_returned_as_assets_and_as_an_archive(engine: Engine, tmp_path
     assert engine.up().changes == {}
 
 
+@pytest.mark.long
 def test_the_interpreter_and_the_directory_can_be_chosen(engine: Engine, tmp_path: Path) -> None:
     engine.write(
         f"""
@@ -236,6 +240,7 @@ def test_the_interpreter_and_the_directory_can_be_chosen(engine: Engine, tmp_pat
     assert values["here"]["stdout"] == str(engine.project.folder)
 
 
+@pytest.mark.long
 def test_output_that_is_no_text_or_has_very_long_lines_is_kept_as_well_as_can_be(engine: Engine) -> None:
     engine.write(
         r"""
@@ -249,6 +254,7 @@ def test_output_that_is_no_text_or_has_very_long_lines_is_kept_as_well_as_can_be
     assert values["long"]["stdout"] == "x" * 300_000
 
 
+@pytest.mark.long
 def test_the_function_runs_in_previews_too(engine: Engine, tmp_path: Path) -> None:
     history = tmp_path / "history"
     engine.write(

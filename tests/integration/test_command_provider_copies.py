@@ -99,6 +99,7 @@ def test_copies_live_from_creation_to_deletion(
     assert (target / "file" / "new.txt").exists(), "the official plugin leaves copies where they are"
 
 
+@pytest.mark.long
 def test_a_copy_goes_into_a_directory_that_is_there_and_not_over_a_file(
     engine: Engine, connection: str, source: Path, target: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_source_that_is_known_only_later_is_no_mistake(engine: Engine, connect
     assert contents(target) == {"new.txt": "made"}
 
 
+@pytest.mark.long
 def test_the_old_way_to_copy_a_file_still_works(engine: Engine, connection: str, source: Path, target: Path) -> None:
     target.mkdir()
 

@@ -106,6 +106,7 @@ def test_the_connection_is_secret_and_so_is_the_standard_input(engine: Engine, s
     assert key.private.splitlines()[1] not in seen
 
 
+@pytest.mark.long
 def test_a_failed_command_shows_what_it_wrote(engine: Engine, server: SshServer, key: Key) -> None:
     connection = server.connection(private_key=key.private)
     engine.write(remote(connection, create="echo to-out; echo to-err >&2; exit 3"))
@@ -116,6 +117,7 @@ def test_a_failed_command_shows_what_it_wrote(engine: Engine, server: SshServer,
     assert engine.project.resources() == {}
 
 
+@pytest.mark.long
 def test_a_server_that_takes_no_variables_is_told_of(engine: Engine, strict_server: SshServer, key: Key) -> None:
     connection = strict_server.connection(private_key=key.private)
     engine.write(remote(connection, create="true", environment={"GREETING": "hello"}))
@@ -155,6 +157,7 @@ def test_a_key_that_the_server_does_not_know_is_refused(engine: Engine, server: 
     assert [retry.split(" failed")[0] for retry in retries] == ["Dial 1/2", "Dial 2/2"]
 
 
+@pytest.mark.long
 def test_a_key_with_a_password_is_opened_with_it(engine: Engine, server: SshServer, locked_key: Key) -> None:
     right = server.connection(private_key=locked_key.private, private_key_password=locked_key.password)
     engine.write(remote(right, create="echo in"))
@@ -167,6 +170,7 @@ def test_a_key_with_a_password_is_opened_with_it(engine: Engine, server: SshServ
     assert "privateKey cannot be read" in engine.try_up().failure
 
 
+@pytest.mark.long
 def test_an_agent_logs_in_when_there_is_no_key(
     engine: Engine, server: SshServer, key: Key, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -182,6 +186,7 @@ def test_an_agent_logs_in_when_there_is_no_key(
     assert "the SSH agent does not answer" in engine.try_up().failure
 
 
+@pytest.mark.long
 def test_a_server_is_reached_through_another(
     engine: Engine, server: SshServer, strict_server: SshServer, key: Key, locked_key: Key
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_plan_needs_nothing_but_the_two_commits(environment: Environment, tmp_
     assert "GREETING" in report.read_text()
 
 
+@pytest.mark.long
 def test_a_moment_and_a_backup_are_restored_and_a_moment_is_made_live(environment: Environment) -> None:
     note(environment, "kept")
     environment.monopco("backup")
@@ -111,6 +112,7 @@ def test_a_moment_and_a_backup_are_restored_and_a_moment_is_made_live(environmen
     wait_until(lambda: notes(environment) == ["kept"], "the app reads what was at that moment")
 
 
+@pytest.mark.long
 def test_data_that_is_kept_is_there_again(environment: Environment) -> None:
     newest = json.loads(environment.monopco("backups", "--json"))["backups"][0]["id"]
     environment.monopco("down", "--keep-data", "--yes")

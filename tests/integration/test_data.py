@@ -163,6 +163,7 @@ def test_the_data_is_taken_along_and_put_back(environment: Environment) -> None:
     assert psql(environment, "SHOW search_path") == '"$user", public, extensions'
 
 
+@pytest.mark.long
 def test_a_dump_that_is_cut_or_none_leaves_the_database_as_it_was(environment: Environment) -> None:
     whole = (environment.folder / "data.dump").read_bytes()
     before = psql(environment, "SELECT count(*) FROM notes")

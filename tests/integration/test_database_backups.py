@@ -179,6 +179,7 @@ def test_a_moment_after_the_last_change_is_the_last_change(backed: Lab) -> None:
     assert done["rows"] == done["live_rows"]
 
 
+@pytest.mark.long
 def test_the_second_place_may_be_a_folder_on_an_sftp_server(database_network: str, tmp_path: Path) -> None:
     with sftp(tmp_path / "sftp", database_network) as place, lab(database_network, remote=place) as one:
         one.server.ask(ROWS)
@@ -223,6 +224,7 @@ def test_access_keys_that_are_refused(one: Lab, service: Bucket) -> None:
     assert one.problems() == ""
 
 
+@pytest.mark.long
 def test_a_second_place_that_hangs_holds_up_nobody_and_loses_nothing(one: Lab, service: Bucket) -> None:
     docker("pause", service.container)
     try:
@@ -262,6 +264,7 @@ def test_a_flipped_byte_in_the_place_is_found_by_the_proof(one: Lab, service: Bu
     assert one.problems() == ""
 
 
+@pytest.mark.long
 def test_two_backups_at_once_and_one_that_is_killed(one: Lab) -> None:
     one.server.ask("CREATE TABLE filling AS SELECT n, md5(n::text) FROM generate_series(1, 300000) AS n")
     before = {each["id"] for each in one.answer("list") if each["place"] == "local"}
@@ -281,6 +284,7 @@ def test_two_backups_at_once_and_one_that_is_killed(one: Lab) -> None:
     assert one.answer("prove", "local")[0]["proved"] is True
 
 
+@pytest.mark.long
 def test_a_backup_of_another_stack_is_refused(one: Lab) -> None:
     one.configure(stack="elsewhere")
     try:
@@ -291,6 +295,7 @@ def test_a_backup_of_another_stack_is_refused(one: Lab) -> None:
         one.configure(stack="lab")
 
 
+@pytest.mark.long
 def test_two_restores_at_once(one: Lab) -> None:
     holder = subprocess.Popen(["docker", "exec", one.keeper, "flock", "/scratch/lock", "sleep", "600"])
     try:
@@ -310,6 +315,7 @@ def test_a_disk_that_is_too_small_for_the_restore_is_told_before_it_begins(datab
         assert one.server.value("SELECT count(*) FROM pg_database WHERE datname ~ 'restored'") == "0"
 
 
+@pytest.mark.long
 def test_a_full_repository_is_told_and_nothing_is_lost(database_network: str) -> None:
     with lab(database_network, size="64m") as one:
         one.server.ask(ROWS)
@@ -326,6 +332,7 @@ def test_a_full_repository_is_told_and_nothing_is_lost(database_network: str) ->
         assert one.answer("restore", "into=whole")["rows"]["public.beats"] == 1
 
 
+@pytest.mark.long
 def test_a_clock_that_was_ahead_is_told_and_the_next_backup_is_a_new_beginning(database_network: str) -> None:
     """Of server and tools, which have one clock on one machine."""
     library = docker("run", "--rm", clock_image(), "sh", "-c", "base64 /usr/lib/*/faketime/libfaketime.so.1").stdout
@@ -377,6 +384,7 @@ def test_no_secret_is_seen_from_outside(backed: Lab) -> None:
         assert [index for index, text in enumerate(seen) if secret in text] == [], secret
 
 
+@pytest.mark.long
 def test_a_volume_from_before_backups_goes_on(database_network: str) -> None:
     """Data that an image made which knew no archiving."""
     one = Lab(database_network)
@@ -399,6 +407,7 @@ def test_a_volume_from_before_backups_goes_on(database_network: str) -> None:
         one.remove()
 
 
+@pytest.mark.long
 def test_the_schedule_runs_what_is_due(backed: Lab) -> None:
     """A time that passed while the container was down is made up for."""
     before = backed.answer("list")

@@ -97,6 +97,7 @@ def test_a_dump_is_kept_in_both_places_and_proved_by_a_restore(one: Lab) -> None
     assert newest < first
 
 
+@pytest.mark.long
 def test_a_copy_leaves_only_when_all_rules_were_applied(one: Lab, provider: Server, tmp_path: Path) -> None:
     dump = tmp_path / "copy.dump"
     status, said = copied(one, dump, RULES)
@@ -159,6 +160,7 @@ def test_faults_are_told_and_nothing_is_lost(one: Lab, provider: Server, service
     assert one.problems() == ""
 
 
+@pytest.mark.long
 def test_a_flipped_byte_and_a_dump_that_has_shrunk(one: Lab, provider: Server, service: Bucket) -> None:
     folder = service.folder / "data" / BUCKET / "dumps" / "dumps" / "data"
     damaged = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)

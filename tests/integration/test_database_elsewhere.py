@@ -142,6 +142,7 @@ def test_its_dumps_are_proved_and_one_is_brought_back(environment: Environment, 
     assert environment.request("GET", "/api/notes").status == 200
 
 
+@pytest.mark.long
 def test_a_copy_goes_to_another_environment_without_people(environment: Environment, copy: Environment) -> None:
     rules = environment.folder / "rules.sql"
     rules.write_text(RULES)
@@ -178,6 +179,7 @@ def test_a_copy_goes_to_another_environment_without_people(environment: Environm
     assert list((environment.folder / ".state").glob("copy-*")) == []
 
 
+@pytest.mark.long
 def test_a_copy_of_a_database_of_ours_goes_elsewhere(
     environment: Environment, copy: Environment, external: tuple[Server, str]
 ) -> None:
@@ -196,6 +198,7 @@ def test_a_copy_of_a_database_of_ours_goes_elsewhere(
     assert environment.request("GET", "/api/notes").status == 200
 
 
+@pytest.mark.long
 def test_a_dump_of_supabase_is_taken_as_far_as_it_is_the_apps(
     copy: Environment, external: tuple[Server, str], tmp_path: Path
 ) -> None:

@@ -275,6 +275,7 @@ def test_an_app_that_does_not_start_is_never_given_a_request(environment: Enviro
     environment.up()
 
 
+@pytest.mark.long
 def test_production_dependencies_alone_fail_with_what_to_set(environment: Environment) -> None:
     app = environment.config["app"]
     environment.write_config(app={**app, "dependencies": "production"})
@@ -285,6 +286,7 @@ def test_production_dependencies_alone_fail_with_what_to_set(environment: Enviro
     environment.up()
 
 
+@pytest.mark.long
 def test_two_stacks_live_side_by_side_and_one_can_leave(environment: Environment, tmp_path: Path) -> None:
     other = Environment(tmp_path / "project", "other")
     try:

@@ -210,6 +210,7 @@ def test_a_build_leaves_its_output_in_the_log(deployed: Deployment) -> None:
     assert "a line of the build" in (deployed.folder / "build.log").read_text()
 
 
+@pytest.mark.long
 def test_a_failing_build_names_the_instruction_and_keeps_the_image(project: Deployment, docker: Docker) -> None:
     project.stage("first")
     project.up()
@@ -221,6 +222,7 @@ def test_a_failing_build_names_the_instruction_and_keeps_the_image(project: Depl
     assert docker.has("image", f"{project.images}:1")
 
 
+@pytest.mark.long
 def test_the_daemon_is_that_of_the_provider_then_that_of_the_environment(project: Deployment) -> None:
     project.environment["DOCKER_HOST"] = "tcp://127.0.0.1:2"
     project.write(

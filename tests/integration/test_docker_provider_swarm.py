@@ -130,6 +130,7 @@ def each(names: Collection[str], *operations: str) -> dict[str, list[str]]:
     return {name: list(operations) for name in names}
 
 
+@pytest.mark.long
 def test_every_type_lives_from_creation_to_deletion(
     project: PulumiProject, docker: Docker, open_registry: str, protected_registry: str
 ) -> None:
@@ -186,6 +187,7 @@ def test_every_type_lives_from_creation_to_deletion(
     assert base64.b64encode(b"of the first round").decode() not in stored
 
 
+@pytest.mark.long
 def test_an_image_is_pulled_and_the_platforms_of_a_list_are_told(
     project: PulumiProject, docker: Docker, open_registry: str
 ) -> None:

@@ -138,6 +138,7 @@ class TestOnTheWay:
         set_memory(memory, 1920)
         assert server("ls /etc/monopco /var/log/monopco", check=False) == ""
 
+    @pytest.mark.long
     def test_a_full_disk_is_told_and_the_next_run_goes_on(self, engine: Engine, server: LabServer) -> None:
         engine.write(server_lab.program(server.arguments()))
         server("mount -t tmpfs -o size=1m none /var/cache/apt/archives")
@@ -145,6 +146,7 @@ class TestOnTheWay:
         server("umount /var/cache/apt/archives")
         assert "free space" in failure or "No space left" in failure
 
+    @pytest.mark.long
     def test_who_uses_apt_is_told_and_a_connection_may_be_cut(self, engine: Engine, server: LabServer) -> None:
         server("nohup flock /var/lib/dpkg/lock-frontend sleep infinity >/dev/null 2>&1 &")
         with engine.start_up() as running:
@@ -156,6 +158,7 @@ class TestOnTheWay:
         assert "machine-account" not in engine.so_far().changes
         server("pkill -f '[s]leep infinity'")
 
+    @pytest.mark.long
     def test_a_restart_in_the_middle_is_made_good_by_the_next_run(self, engine: Engine, server: LabServer) -> None:
         with engine.start_up() as running:
             # What the run before has begun goes on there: this one must have come, too, to be interrupted.
@@ -167,6 +170,7 @@ class TestOnTheWay:
         assert engine.up().succeeded
         assert server("dpkg --audit") == ""
 
+    @pytest.mark.long
     def test_the_connection_may_be_cut_in_the_middle_of_every_step(self, engine: Engine, server: LabServer) -> None:
         steps = sorted(name for name in engine.values() if name.startswith("machine-"))
         assert len(steps) == STEPS
@@ -174,13 +178,6 @@ class TestOnTheWay:
             # A step may be through before it is found: it is tried again then.
             assert any(_cut_in_the_middle(engine, server, step) for _ in range(5)), step
         assert engine.up().succeeded
-
-    def test_the_next_run_changes_nothing(self, engine: Engine, server: LabServer) -> None:
-        assert engine.up().changes == {}
-        assert findings(engine, server) == {}
-        assert len([name for name in engine.values() if name.startswith("machine-")]) == STEPS
-        assert server("systemctl is-system-running --wait") == "running"
-        assert server("ls -d /var/lib/monopco/undo/*/", check=False) == ""  # all is confirmed
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +189,16 @@ def deployed(engine: Engine, server: LabServer, memory: Path) -> Engine:
     return engine
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("deployed")
 class TestHardened:
+    def test_the_next_run_changes_nothing(self, deployed: Engine, server: LabServer) -> None:
+        assert deployed.up().changes == {}
+        assert findings(deployed, server) == {}
+        assert len([name for name in deployed.values() if name.startswith("machine-")]) == STEPS
+        assert server("systemctl is-system-running --wait") == "running"
+        assert server("ls -d /var/lib/monopco/undo/*/", check=False) == ""  # all is confirmed
+
     def test_a_neighbour_finds_three_ports(self, server: LabServer, neighbour: LabServer) -> None:
         """Although a container publishes one more for all the world, and a program listens on another."""
         name = server_lab.image("trixie")

@@ -17,6 +17,7 @@ cp -r /root/.ssh /home/admin/ && chown -R admin: /home/admin/.ssh && : >/root/.s
 """
 
 
+@pytest.mark.long
 def test_from_fresh_to_hardened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with server_lab.server(tmp_path, "bookworm") as server, ssh_agent(tmp_path / "agent", server.key) as agent:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))

@@ -13,6 +13,7 @@ import pytest
 
 from bench.load import Load, Options
 from tests.integration.environment import Environment, docker, wait_until
+from tests.sampled import sampled
 
 Event = dict[str, Any]
 
@@ -100,7 +101,7 @@ def releases_of_containers(environment: Environment) -> set[str]:
     return set(docker("ps", "--all", *filters, "--format", '{{.Label "dev.monopco.release"}}').split())
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", sampled(MOMENTS, 7))
 def test_a_killed_deploy_never_stops_the_service_and_the_next_one_ends_it(
     environment: Environment, moment: str
 ) -> None:

@@ -90,6 +90,7 @@ def notes(one: Environment) -> list[str]:
     return [note["body"] for note in one.request("GET", "/api/notes").json()]
 
 
+@pytest.mark.long
 def test_the_app_serves_the_same_rows_from_a_new_server(tmp_path: Path, remote: dict[str, Any]) -> None:
     lost = environment(tmp_path / "lost", remote)
     try:

@@ -138,6 +138,7 @@ def test_each_serves_at_a_name_of_its_own_with_its_own_database(
     assert first.left()["network"] != second.left()["network"]
 
 
+@pytest.mark.long
 def test_the_data_of_another_stack_comes_anonymous_and_only_once(
     base: Environment, both: tuple[Temporary, Temporary]
 ) -> None:
@@ -155,6 +156,7 @@ def test_the_data_of_another_stack_comes_anonymous_and_only_once(
     assert run(["grep", "-rlF", PERSON, str(base.folder / ".state")]).stdout == ""
 
 
+@pytest.mark.long
 def test_people_s_data_never_reaches_one(base: Environment) -> None:
     name = f"pr-{uuid.uuid4().hex[:8]}"
     for options, words in (
@@ -256,6 +258,7 @@ def lock(base: Environment, stack: str, minutes: float) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_two_runs_at_once(base: Environment, both: tuple[Temporary, Temporary]) -> None:
     stack = both[0].name
     held = lock(base, stack, minutes=5)
@@ -278,6 +281,7 @@ def test_two_runs_at_once(base: Environment, both: tuple[Temporary, Temporary]) 
     assert "Nothing to change" in said
 
 
+@pytest.mark.long
 def test_a_killed_pipeline_blocks_no_longer_than_its_lease(
     base: Environment, both: tuple[Temporary, Temporary]
 ) -> None:

@@ -68,6 +68,7 @@ def test_every_type_lives_from_creation_to_deletion(engine: Engine) -> None:
     assert engine.project.resources() == {}
 
 
+@pytest.mark.long
 def test_values_have_the_form_that_was_asked_for(engine: Engine) -> None:
     engine.write(every_type({}))
     engine.up()
@@ -131,6 +132,7 @@ def test_a_seed_gives_the_values_that_it_gives_with_the_official_plugin(engine: 
     assert values["shuffle"]["results"] == ["a", "c", "b", "e", "d"]
 
 
+@pytest.mark.long
 def test_writing_a_default_out_is_no_change(engine: Engine) -> None:
     engine.write('random.RandomString("text", length=8)\nrandom.RandomPet("pet")')
     engine.up()
@@ -143,6 +145,7 @@ def test_writing_a_default_out_is_no_change(engine: Engine) -> None:
     assert engine.up().changes == {}
 
 
+@pytest.mark.long
 def test_an_empty_list_of_special_characters_is_taken_away_in_place(engine: Engine) -> None:
     engine.write(
         """
@@ -181,6 +184,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.long
 def test_another_value_is_made_when_an_argument_changes(engine: Engine) -> None:
     engine.write("\n".join(f"random.{before}" for before, _ in CHANGES.values()))
     engine.up()
@@ -203,6 +207,7 @@ IMPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.long
 def test_values_that_exist_are_imported_and_then_kept(engine: Engine, tmp_path: Path) -> None:
     wanted = [{"type": type_token(kind), "name": kind, "id": given} for kind, (given, _, _) in IMPORTS.items()]
     (tmp_path / "imports.json").write_text(json.dumps({"resources": wanted}), encoding="utf-8")
@@ -230,6 +235,7 @@ def test_values_that_exist_are_imported_and_then_kept(engine: Engine, tmp_path: 
     assert engine.up().changes == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["RandomPet", "RandomShuffle"])
 def test_what_cannot_be_imported_says_so(engine: Engine, kind: str) -> None:
     engine.write("")
@@ -237,6 +243,7 @@ def test_what_cannot_be_imported_says_so(engine: Engine, kind: str) -> None:
         engine.project.pulumi("import", type_token(kind), "r", "some-name", "--yes", "--generate-code=false")
 
 
+@pytest.mark.long
 def test_arguments_that_cannot_be_met_are_refused_before_anything_is_made(engine: Engine) -> None:
     engine.write('random.RandomPassword("password", length=3, min_lower=2, min_upper=2)')
     failed = engine.try_up()
@@ -245,6 +252,7 @@ def test_arguments_that_cannot_be_met_are_refused_before_anything_is_made(engine
     assert engine.project.resources() == {}
 
 
+@pytest.mark.long
 def test_an_argument_that_is_known_only_later_is_judged_then(engine: Engine) -> None:
     engine.write(
         """

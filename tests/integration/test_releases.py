@@ -156,6 +156,7 @@ def test_what_is_live_already_is_left_alone(environment: Environment) -> None:
     assert environment.containers("app") == containers
 
 
+@pytest.mark.long
 def test_replicas_come_and_go_without_a_lost_request(environment: Environment) -> None:
     with visitors(environment) as load:
         for replicas in (3, 2):
@@ -180,6 +181,7 @@ def test_old_releases_go_and_the_live_one_and_the_one_before_it_stay(environment
     environment.monopco("rollback", next(entry["id"] for entry in kept if not entry["live"]))
 
 
+@pytest.mark.long
 def test_a_release_with_an_older_schema_is_refused_until_its_script_is_accepted(environment: Environment) -> None:
     before = live(environment)
     script = environment.folder / "examples" / "app" / "drop_something.sql"
@@ -248,6 +250,7 @@ def live_by_header(environment: Environment) -> str:
     return environment.request("GET", "/").headers["x-release"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("watched")
 def test_a_release_that_runs_out_of_memory_is_taken_back_with_the_reason(environment: Environment) -> None:
     before = live(environment)
@@ -269,6 +272,7 @@ def test_a_release_that_runs_out_of_memory_is_taken_back_with_the_reason(environ
     environment.monopco("up")
 
 
+@pytest.mark.long
 def test_maintenance_shows_a_page_and_lets_a_deploy_go_on(environment: Environment) -> None:
     environment.monopco("maintenance", "on")
     assert environment.request("GET", "/").status == 503
@@ -307,6 +311,7 @@ def test_the_secret_of_a_release_is_in_no_image_container_log_or_list(environmen
     assert [spelling for spelling in spellings for text in texts if spelling in text] == []
 
 
+@pytest.mark.long
 def test_a_first_checkpoint_can_be_published_and_taking_the_environment_away_takes_its_releases_along(
     environment: Environment, tmp_path: Path
 ) -> None:

@@ -125,6 +125,7 @@ def test_a_changed_line_sends_one_layer(environment: RemoteEnvironment, server: 
     assert server.logins() == 1
 
 
+@pytest.mark.long
 def test_every_command_works_on_the_server(environment: RemoteEnvironment, server: RemoteServer) -> None:
     live = release(environment)
     wait_until(lambda: environment.attempt_monopco("status").returncode == 0, "all are healthy")
@@ -219,6 +220,7 @@ def test_a_key_that_is_not_accepted_and_a_docker_that_is_not_allowed_are_told(
     wait_until(lambda: environment.attempt_monopco("status").returncode == 0, "all are healthy")
 
 
+@pytest.mark.long
 def test_images_go_through_a_registry(environment: RemoteEnvironment, server: RemoteServer, folder: Path) -> None:
     with registry(folder, protected=True) as address, server.forwarded(address):
         url = f"{address}/monopco"
@@ -239,6 +241,7 @@ def test_images_go_through_a_registry(environment: RemoteEnvironment, server: Re
     assert PASSWORD not in told + refused.stdout + refused.stderr
 
 
+@pytest.mark.long
 def test_images_are_built_on_the_server(environment: RemoteEnvironment, server: RemoteServer) -> None:
     """Recorded and not made live, so that the app's images alone are built there."""
     environment.write_config(registry={}, app={**APP, "buildOn": "server"})

@@ -89,6 +89,7 @@ def test_of_two_runs_at_once_the_second_is_told_who_holds_the_lock(environment: 
     assert environment.request("GET", "/api/info").json()["database"]["ok"] is True
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_is_gone_on_with(environment: StoredElsewhere, folder: Path) -> None:
     environment.write_config(app={"secrets": [], "env": {"GREETING": "salut"}})
     run = begin(environment)

@@ -19,6 +19,9 @@ from tests.integration.server_lab import LabServer, docker
 from tests.integration.swarm_lab import SwarmLab
 from tests.integration.test_remote import set_secret
 
+# Servers of their own, which are set up, switched off and started again.
+pytestmark = pytest.mark.long
+
 STACK = "swarm"
 REPLICAS = 3
 # Whether a kernel encrypts as Docker does. Without, an encrypted network lets nothing through.

@@ -19,6 +19,7 @@ from tests.integration.breaks import BREAKS, source_has
 from tests.integration.checklist_lab import CANARY, Lab, Service, service, watch_from_here
 from tests.integration.environment import Environment
 from tests.integration.symptoms import CASES
+from tests.sampled import sampled
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -118,7 +119,7 @@ def seen(lab: Lab, check: str, given: Any) -> Result:
     return lab.check(check, given if hasattr(given, "stack") else None)
 
 
-@pytest.mark.parametrize("check", BREAKS)
+@pytest.mark.parametrize("check", sampled(BREAKS, 5))
 def test_a_check_fails_when_its_thing_is_broken_and_not_after_it_is_mended(lab: Lab, check: str) -> None:
     with BREAKS[check](lab) as given:
         broken = seen(lab, check, given)
@@ -145,7 +146,7 @@ def test_each_symptom_is_brought_about(symptom: Symptom) -> None:
     assert [name for name, case in CASES.items() if case.symptom is symptom]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sampled(CASES, 4))
 def test_the_doctor_names_the_cause_and_the_next_command(lab: Lab, name: str) -> None:
     case = CASES[name]
     with case.way(lab) as given:

@@ -313,6 +313,7 @@ def _resident(process: str) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Rss:"))
 
 
+@pytest.mark.long
 def test_a_log_never_has_more_than_its_three_files(watched: Watched) -> None:
     container = watched.environment.containers("app")[0]
     docker("exec", container, "sh", "-c", "head -c 45000000 /dev/zero | tr '\\0' x | fold -w 1000 > /proc/1/fd/1")
@@ -327,6 +328,7 @@ def test_a_log_never_has_more_than_its_three_files(watched: Watched) -> None:
     assert sum(sizes) < 32 * MEGABYTE, listed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encrypting", [False, True])
 def test_a_database_elsewhere_is_read_whether_it_encrypts_or_not(watched: Watched, encrypting: bool) -> None:
     database, reader = watched.environment.container("database"), watched.part("database")
@@ -351,6 +353,7 @@ def test_a_database_elsewhere_is_read_whether_it_encrypts_or_not(watched: Watche
         )
 
 
+@pytest.mark.long
 def test_what_was_removed_by_hand_is_an_alert_until_it_is_made_anew(watched: Watched) -> None:
     docker("rm", "--force", watched.part("prober"))
     shown = watched.environment.monopco("preview", "--refresh").replace("`", "")
@@ -360,6 +363,7 @@ def test_what_was_removed_by_hand_is_an_alert_until_it_is_made_anew(watched: Wat
     wait_until(lambda: bool(watched.told("DriftFound", "resolved")), "it is told that it is mended")
 
 
+@pytest.mark.long
 def test_killing_all_of_it_costs_no_request(watched: Watched) -> None:
     lost: list[object] = []
     asked = 0

@@ -1,4 +1,4 @@
-"""Which tests are tried once more."""
+"""Which tests are run, and which are tried once more."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, folder: Path, *failures: list[str]) -
     runs = Runs(note, *failures)
     monkeypatch.setattr(command, "_LAST_FAILED", note)
     monkeypatch.setattr(command, "_python", runs)
-    return command._tests_with_real_parts("integration"), runs.given
+    return command._tests_with_real_parts("integration", True), runs.given
 
 
 A, B = "tests/integration/test_a.py", "tests/integration/test_b.py"
@@ -64,4 +64,36 @@ def test_many_failed_files_are_no_accident(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_a_run_that_did_not_come_to_tests_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(command, "_LAST_FAILED", tmp_path / "none")
     monkeypatch.setattr(command, "_python", lambda *_arguments: 4)
-    assert not command._tests_with_real_parts("integration")
+    assert not command._tests_with_real_parts("integration", True)
+
+
+@pytest.mark.parametrize(
+    ("suite", "folders", "left_out"),
+    [
+        (None, ["unit", "integration", "faults"], True),
+        (command.Suite.INTEGRATION, ["integration"], False),
+        (command.Suite.FAULTS, ["faults"], False),
+        (command.Suite.UNIT, ["unit"], False),
+    ],
+)
+def test_what_takes_long_is_left_out_only_where_no_suite_is_named_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    suite: command.Suite | None,
+    folders: list[str],
+    left_out: bool,
+) -> None:
+    runs: list[tuple[str, ...]] = []
+
+    def passes(_module: str, *arguments: str) -> int:
+        runs.append(arguments)
+        return 0
+
+    monkeypatch.setattr(command, "_python", passes)
+    monkeypatch.setattr(command, "_checked", lambda: True)
+    command.test(suite)
+    assert [run[0] for run in runs] == [f"tests/{folder}" for folder in folders]
+    assert ["not long" in run for run in runs if run[0] != "tests/unit"] == [
+        left_out for folder in folders if folder != "unit"
+    ]
+    assert ("left out" in capsys.readouterr().out) == left_out
