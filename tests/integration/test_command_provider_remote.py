@@ -133,6 +133,7 @@ def test_a_server_that_takes_no_variables_is_told_of(engine: Engine, strict_serv
     assert engine.up().messages("warning") == []
 
 
+@pytest.mark.long
 def test_a_server_with_another_key_is_not_talked_to(
     engine: Engine, server: SshServer, strict_server: SshServer, key: Key
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_copy_leaves_only_when_all_rules_were_applied(one: Lab, provider: Serv
     assert one.sh("ls -A /scratch") in ("lock\nlog\ntaking", "lock\nlog")
 
 
+@pytest.mark.long
 def test_faults_are_told_and_nothing_is_lost(one: Lab, provider: Server, service: Bucket) -> None:
     before = one.answer("list")
     # The provider is away, or has another password: nothing is kept that is none.

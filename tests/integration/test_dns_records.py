@@ -86,6 +86,7 @@ def test_records_live_and_die_with_the_environment(environment: Environment, ser
     assert server.values("@", "A") == {"192.0.2.2"}
 
 
+@pytest.mark.long
 def test_a_change_by_hand_is_told_and_mended(environment: Environment, server: DnsServer) -> None:
     server.by_hand("@", "A", "192.0.2.66")
     server.by_hand("www", "CNAME")

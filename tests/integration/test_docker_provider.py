@@ -162,6 +162,7 @@ def test_every_type_lives_from_creation_to_deletion(project: Deployment, docker:
     assert list(project.builders.iterdir()) == []
 
 
+@pytest.mark.long
 def test_what_is_changed_by_hand_is_found_and_put_right(project: Deployment, docker: Docker) -> None:
     project.stage("first")
     project.up()
