@@ -12,7 +12,7 @@ from bench.results import OURS, Figure, Ratio, Row
 
 NOTHING, CHANGED = "nothing to do", "a changed variable"
 VARIABLE = "app.env.PREVIEWED"
-REPORT = "./monopco preview"
+REPORT = "monopco with its report"
 # What the requirement on previews says: of the empty program's.
 LIMIT = 2
 
