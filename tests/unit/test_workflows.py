@@ -51,6 +51,12 @@ class TestWorkflow:
             assert job["timeout-minutes"] <= (180 if job.get("if") == "github.event_name == 'schedule'" else 60)
             assert job["runs-on"] == "ubuntu-24.04"
 
+    def test_a_run_of_the_night_and_a_push_do_not_cancel_each_other(self, path: Path) -> None:
+        document = read(path)
+        events, concurrency = document[True], document.get("concurrency", {})
+        if "schedule" in events and len(events) > 1 and concurrency.get("cancel-in-progress"):
+            assert "github.event_name" in concurrency["group"]
+
     def test_a_fork_gets_no_secret(self, path: Path) -> None:
         events = read(path)[True]  # YAML reads the key "on" so
         assert "pull_request_target" not in events
