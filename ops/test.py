@@ -56,7 +56,7 @@ def test(
         passed = _tests_with_real_parts("faults", everything)
     if not everything:
         output.print(
-            "[yellow]left out:[/] the tests that take long (deselected above);"
+            "[yellow]left out:[/] the tests that take long (`pytest --collect-only -q -m long` lists them);"
             " ./monopco test integration and ./monopco test faults run them, too"
         )
     if not passed:
