@@ -29,19 +29,20 @@ def measure(deployed: Deployed, folder: Path, repetitions: int = 7, tell: Callab
     }
     rows: list[Row] = []
     ratios: list[Ratio] = []
+
+    def compare(what: str) -> None:
+        tell(what)
+        times = turns.seconds(contestants, repetitions, tell)
+        rows.extend(Row.told(what, name, "s", values) for name, values in times.items())
+        ratios.append(Ratio.of(f"{what}: {OURS} by {EMPTY}", times[OURS], times[EMPTY], LIMIT))
+        ratios.append(Ratio.of(f"{what}: {REPORT} by {EMPTY}", times[REPORT], times[EMPTY]))
+
     try:
-        for what in (NOTHING, CHANGED):
-            if what == CHANGED:
-                deployed.configure(VARIABLE, "1")
-            tell(what)
-            times = turns.seconds(contestants, repetitions, tell)
-            rows += [Row.told(what, name, "s", values) for name, values in times.items()]
-            ratios += [
-                Ratio.of(f"{what}: {name} by {EMPTY}", times[name], times[EMPTY], LIMIT if name == OURS else None)
-                for name in (OURS, REPORT)
-            ]
-    finally:
+        compare(NOTHING)
+        deployed.configure(VARIABLE, "1")
+        compare(CHANGED)
         deployed.forget(VARIABLE)
+    finally:
         program.destroy()
     return Figure(
         name="previews",
