@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bench.load import Load, Options
 from tests.integration.environment import Environment, docker, wait_until
+from tests.integration.visitors import visitors
 from tests.sampled import sampled
 
 Event = dict[str, Any]
@@ -105,9 +105,8 @@ def releases_of_containers(environment: Environment) -> set[str]:
 def test_a_killed_deploy_never_stops_the_service_and_the_next_one_ends_it(
     environment: Environment, moment: str
 ) -> None:
-    url = f"https://localhost:{environment.https_port}"
     another_release(environment)
-    with Load(Options(url=url, ca=str(environment.authority()), seconds=300, rate=3)) as load:
+    with visitors(environment) as load:
         kill_at(environment, MOMENTS[moment])
         load.more(100)
         said = environment.monopco("up")
